@@ -1,6 +1,7 @@
 """Lesion: one image with its mask, and the views that several measures share."""
 
-from functools import cached_property
+from functools import cache, cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -9,6 +10,20 @@ from scipy import ndimage
 SKIN_RING = 0.25  # width of the ring of surrounding skin, as a share of the lesion's equivalent diameter
 FALLBACK_AXES = 0.6  # axes of the stand-in ellipse, as a share of the frame's height and width
 MIN_LESION, MAX_LESION = 0.001, 0.985  # shares of the frame between which a mask outlines something
+CLOSE_UP_SIDE = 256  # pixels
+CONTOUR_SMOOTHING = 0.02  # standard deviation of the smoothing of the close-up's mask, in equivalent radii
+RAY_STEP = 0.5  # pixels
+CLOSE_UP_MARGIN = 0.5  # room round the lesion's farthest point in the close-up, in equivalent radii
+
+
+class CloseUp(NamedTuple):
+    """The lesion at one fixed scale: centred on its centroid, its farthest point half a radius from the edge."""
+
+    lab: np.ndarray  # (256, 256, 3) float32, CIELAB
+    mask: np.ndarray  # (256, 256) bool, `shape_mask` with its outline smoothed by 2 % of the radius
+    seen: np.ndarray  # (256, 256) bool, False beyond the frame and the field of view
+    hair: np.ndarray  # (256, 256) bool
+    radius: float  # equivalent radius in pixels of the close-up
 
 
 class Lesion:
@@ -55,6 +70,11 @@ class Lesion:
         Closed outline of `shape_mask` as x, y of its boundary pixels, in order.
     signed_distance : (H, W) float32 ndarray
         Euclidean distance to the lesion's edge in pixels, positive inside, negative outside.
+    close_up : CloseUp
+        Lesion, mask and surroundings on a grid of fixed size, for measures that must not depend on scale.
+    radii : (360,) float64 ndarray
+        Distance from the centroid to the farthest point of the lesion in the directions 0.5, 1.5 ... 359.5
+        degrees (from x towards y), in equivalent radii; 0 where the ray misses the lesion.
     """
 
     def __init__(self, image, mask, *, raw=None, field=None, hair=None, is_fallback=False):
@@ -98,9 +118,7 @@ class Lesion:
 
     @cached_property
     def contour(self):
-        outlines, _ = cv2.findContours(
-            self.shape_mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-        )
+        outlines, _ = cv2.findContours(self.shape_mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         return max(outlines, key=len).reshape(-1, 2)
 
     @cached_property
@@ -108,6 +126,31 @@ class Lesion:
         inside = cv2.distanceTransform(self.shape_mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         outside = cv2.distanceTransform((~self.shape_mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         return inside - outside
+
+    @cached_property
+    def close_up(self):
+        radius = self.equivalent_diameter / 2
+        centre = self.centroid[::-1]
+        reach = np.linalg.norm(self.contour - centre, axis=1).max() + CLOSE_UP_MARGIN * radius + 0.5
+        zoom = CLOSE_UP_SIDE / (2 * reach)
+        masks = np.dstack([self.shape_mask, self.field, self.hair]).astype(np.uint8) * 255
+        soft, seen, hair = cv2.split(_cut_out(masks, centre, zoom, cv2.BORDER_CONSTANT))
+        soft = cv2.GaussianBlur(soft, (0, 0), CONTOUR_SMOOTHING * zoom * radius)
+        pixels = _cut_out(self.image, centre, zoom, cv2.BORDER_REPLICATE)
+        return CloseUp(
+            lab=cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB),
+            mask=soft > min(127, soft.max() // 2),
+            seen=seen > 127,
+            hair=hair > 127,
+            radius=zoom * radius,
+        )
+
+    @cached_property
+    def radii(self):
+        x, y = _rays()
+        hit = cv2.remap(self.close_up.mask.astype(np.float32), x, y, cv2.INTER_LINEAR) >= 0.5
+        farthest = hit.shape[1] - np.argmax(hit[:, ::-1], axis=1)
+        return np.where(hit.any(axis=1), farthest * RAY_STEP, 0) / self.close_up.radius
 
     @cached_property
     def skin(self):
@@ -136,3 +179,23 @@ def largest_component(mask):
     if count <= 2:
         return mask
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+
+
+def _cut_out(array, centre, zoom, border):
+    """Resample a square of an image round `centre` (x, y) to the close-up's size, without aliasing."""
+    oversampling = max(1, int(1 / zoom))
+    side = CLOSE_UP_SIDE * oversampling
+    shift = (side - 1) / 2 - zoom * oversampling * centre
+    matrix = np.column_stack([np.eye(2) * zoom * oversampling, shift])
+    large = cv2.warpAffine(array, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
+    return cv2.resize(large, (CLOSE_UP_SIDE, CLOSE_UP_SIDE), interpolation=cv2.INTER_AREA)
+
+
+@cache
+def _rays():
+    """Return x and y in the close-up of the points of 360 rays from its centre."""
+    angle = np.radians(np.arange(360) + 0.5)[:, None]
+    distance = np.arange(RAY_STEP / 2, CLOSE_UP_SIDE / 2, RAY_STEP)
+    middle = (CLOSE_UP_SIDE - 1) / 2
+    x, y = middle + np.cos(angle) * distance, middle + np.sin(angle) * distance
+    return x.astype(np.float32), y.astype(np.float32)

@@ -1,0 +1,205 @@
+"""Bytes, PIL images and arrays to upright (H, W, 3) uint8 sRGB, and masks to bool."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from dermfeat._errors import LesionImageError
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+MIN_SIDE = 8
+MAX_ASPECT = 8
+
+
+def decode_rgb(data, name, max_pixels):
+    """Decode the bytes of a JPEG, PNG, BMP, TIFF or WebP file to (H, W, 3) uint8 sRGB.
+
+    EXIF orientation is applied, an embedded colour profile converted, transparency laid on white, 16 bit scaled
+    to 8.
+
+    Raises
+    ------
+    LesionImageError
+        If the file is empty, no image, truncated, corrupt, of several frames or larger than `max_pixels`.
+    """
+    with _opened(data, name, max_pixels) as image:
+        return pil_to_rgb(image, name, max_pixels)
+
+
+def decode_mask(item, name, max_pixels):
+    """Return a mask, given as bytes, PIL image or array, as (H, W) bool ndarray.
+
+    Palette images are taken by colour, not by index. A mask of two values, one of them 0, is True at the other;
+    a graded one above half of its type's range.
+    """
+    if isinstance(item, np.ndarray):
+        gray = item
+    elif isinstance(item, Image.Image):
+        gray = _mask_gray(item, name)
+    elif isinstance(item, (bytes, bytearray)):
+        with _opened(bytes(item), name, max_pixels) as image:
+            gray = _mask_gray(image, name)
+    else:
+        raise LesionImageError(
+            name, f"found {type(item).__name__}", "A mask is a path, bytes, PIL image or array."
+        )
+    return _binary(gray, name)
+
+
+def _mask_gray(image, name):
+    image = ImageOps.exif_transpose(loaded(image, name))
+    return np.asarray(image if image.mode in ("1", "L", "I;16", "I") else image.convert("RGB").convert("L"))
+
+
+def _binary(gray, name):
+    if gray.ndim == 3 and gray.shape[2] in (1, 3) and (gray == gray[..., :1]).all():
+        gray = gray[..., 0]
+    if gray.ndim != 2 or gray.size == 0:
+        raise LesionImageError(name, f"found shape {gray.shape}", "A mask has the shape (H, W).")
+    if gray.dtype == bool:
+        return gray
+    if gray.dtype.kind not in "uif" or not np.isfinite(gray).all():
+        raise LesionImageError(name, f"found {gray.dtype} values", "A mask is bool, or 0 outside the lesion.")
+    values = np.unique(gray)
+    if values[0] < 0:
+        raise LesionImageError(
+            name, f"found negative values ({values[0]})", "A mask is 0 outside the lesion."
+        )
+    if len(values) <= 2 and (values[0] == 0 or len(values) == 1):
+        return gray > 0
+    full = np.iinfo(gray.dtype).max if gray.dtype.kind in "ui" and values[-1] > 1 else 1
+    full = 255 if full != 1 and values[-1] <= 255 else full
+    return gray > full / 2
+
+
+def _opened(data, name, max_pixels):
+    if not data:
+        raise LesionImageError(name, "the file is empty", "Copy or download it again.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        raise LesionImageError(
+            name,
+            f"not an image that is known (it begins with {data[:8]!r})",
+            f"Known are {', '.join(FORMATS)}.",
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise LesionImageError(
+            name, str(error), "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS and max_pixels."
+        ) from error
+    except Exception as error:
+        raise LesionImageError(
+            name, f"the file is damaged ({error})", "Copy or download it again."
+        ) from error
+    _check_size(image.size, name, max_pixels)
+    if image.format in ("TIFF", "WEBP", "PNG") and getattr(image, "n_frames", 1) > 1:
+        raise LesionImageError(
+            name, f"found {image.n_frames} frames", "Save the one you mean as its own file."
+        )
+    return image
+
+
+def _check_size(size, name, max_pixels):
+    width, height = size
+    if width * height > max_pixels:
+        raise LesionImageError(
+            name,
+            f"found {width} x {height} pixels, more than the limit of {max_pixels}",
+            "If you trust it, raise max_pixels of LesionReader.",
+        )
+    if min(size) < MIN_SIDE or max(size) > MAX_ASPECT * min(size):
+        raise LesionImageError(
+            name,
+            f"found {width} x {height} pixels",
+            f"A lesion needs {MIN_SIDE} pixels a side at least and an aspect ratio of {MAX_ASPECT} at most.",
+        )
+
+
+def loaded(image, name):
+    """Decode a PIL image that was only opened, and return it."""
+    try:
+        image.load()
+    except Exception as error:
+        raise LesionImageError(
+            name, f"the file is truncated or damaged ({error})", "Copy or download it again."
+        ) from error
+    return image
+
+
+def pil_to_rgb(image, name, max_pixels):
+    """Return a PIL image as upright (H, W, 3) uint8 sRGB array (see `decode_rgb`)."""
+    _check_size(image.size, name, max_pixels)
+    image = ImageOps.exif_transpose(loaded(image, name))
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        array = np.asarray(image)
+        return array_to_rgb(array.astype(np.uint16) if _is_16_bit(array) else array, name, max_pixels)
+    image = _to_srgb(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.array(image.convert("RGB"))
+
+
+def _is_16_bit(array):
+    return array.dtype.kind in "ui" and array.min() >= 0 and array.max() <= 65535
+
+
+def _to_srgb(image):
+    """Convert by the embedded profile; one that is damaged or for other channels is left aside, as viewers do."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+
+
+def array_to_rgb(array, name, max_pixels):
+    """Return an image array as (H, W, 3) uint8.
+
+    Parameters
+    ----------
+    array : (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) ndarray
+        uint8, uint16 (scaled to 8 bit), or float in [0, 1]. A fourth channel is opacity, laid on white.
+
+    Raises
+    ------
+    LesionImageError
+        For any other shape, dtype or range.
+    """
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise LesionImageError(
+            name, f"found an array of shape {array.shape}", "An image has the shape (H, W, 3)."
+        )
+    _check_size(array.shape[1::-1], name, max_pixels)
+    array = _to_uint8(array, name)
+    if array.ndim == 2 or array.shape[2] == 1:
+        return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
+    if array.shape[2] == 4:
+        opacity = array[..., 3:].astype(np.float32) / 255
+        array = np.rint(array[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+    return np.ascontiguousarray(array)
+
+
+def _to_uint8(array, name):
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.uint16:
+        return np.rint(array / 257).astype(np.uint8)
+    if array.dtype.kind != "f":
+        raise LesionImageError(name, f"found dtype {array.dtype}", "Use uint8, uint16, or float in [0, 1].")
+    if not np.isfinite(array).all():
+        raise LesionImageError(name, "found NaN or infinite values", "Use float values in [0, 1].")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        raise LesionImageError(
+            name,
+            f"found float values from {low:.4g} to {high:.4g}",
+            "Scale floats to [0, 1], or convert to uint8.",
+        )
+    return np.rint(array * 255).astype(np.uint8)
