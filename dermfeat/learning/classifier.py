@@ -39,13 +39,12 @@ class LesionClassifier(XGBClassifier):
         Raises
         ------
         ValueError
-            If there is one class only, or `pos_label` or `eval_set` holds a label that `y` has not.
+            If there is one class only, or `eval_set` holds a label that `y` has not. (`pos_label` is looked up when
+            it is used: `cross_val_predict` fits on integer codes.)
         """
         encoder = LabelEncoder().fit(y)
         if len(encoder.classes_) < 2:
-            raise ValueError(f"y holds one class only, {encoder.classes_[0]!r}; a classifier needs two or more")
-        if self.pos_label is not None:
-            positive_index(encoder.classes_, self.pos_label)
+            raise ValueError(f"y holds one class only, {str(encoder.classes_[0])!r}; a classifier needs two or more")
         if self.class_weight is not None:
             weight = compute_sample_weight(self.class_weight, y)
             sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
@@ -55,6 +54,10 @@ class LesionClassifier(XGBClassifier):
         super().fit(X, encoder.transform(y), sample_weight=sample_weight, eval_set=eval_set, **kwargs)
         self._labels = encoder.classes_
         return self
+
+    def get_xgb_params(self):
+        """Return the parameters that XGBoost itself knows."""
+        return {k: v for k, v in super().get_xgb_params().items() if k not in ("class_weight", "pos_label")}
 
     @property
     def classes_(self):

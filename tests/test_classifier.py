@@ -1,0 +1,124 @@
+"""LesionClassifier: labels as given, class weights, the positive class; against plain XGBoost."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.metrics import recall_score
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_predict
+from xgboost import XGBClassifier
+
+from dermfeat import LesionClassifier
+from dermfeat.learning import positive_index
+
+SMALL = {"n_estimators": 15, "max_depth": 2, "random_state": 0, "n_jobs": 1}
+
+
+@pytest.fixture(scope="module")
+def two():
+    return make_classification(240, 6, weights=[0.85], random_state=0)
+
+
+@pytest.fixture(scope="module")
+def three():
+    return make_classification(240, 6, n_classes=3, n_informative=4, random_state=0)
+
+
+def words(y):
+    return np.array(["nevus", "melanoma", "keratosis"])[y]
+
+
+def test_words_give_what_plain_xgboost_gives_on_codes(two, three):
+    for X, y in (two, three):
+        labels = words(y)
+        ours = LesionClassifier(**SMALL).fit(X, labels)
+        classes, codes = np.unique(labels, return_inverse=True)
+        peer = XGBClassifier(**SMALL).fit(X, codes)
+        np.testing.assert_array_equal(ours.predict_proba(X), peer.predict_proba(X))
+        assert ours.classes_.tolist() == classes.tolist()
+        assert ours.predict(X).tolist() == classes[peer.predict(X)].tolist()
+        assert ours.score(X, labels) == peer.score(X, codes)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [3, 7], [False, True], ["b", "a"], [-1, 1]])
+def test_any_two_labels(two, labels):
+    X, y = two
+    labels = np.array(labels)
+    model = LesionClassifier(**SMALL).fit(X, labels[y])
+    assert set(model.predict(X)) <= set(labels.tolist())
+    assert model.predict(X).dtype == labels.dtype
+
+
+def test_refit_with_other_labels(two, three):
+    model = LesionClassifier(**SMALL).fit(two[0], words(two[1]))
+    model.fit(three[0], three[1])
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.predict_proba(three[0]).shape == (240, 3)
+
+
+def test_balanced_weights_equal_sample_weights_and_raise_recall(two):
+    X, y = two
+    labels = words(y)
+    plain = LesionClassifier(**SMALL).fit(X, labels)
+    balanced = LesionClassifier(class_weight="balanced", **SMALL).fit(X, labels)
+    weight = np.where(y == 1, len(y) / (2 * (y == 1).sum()), len(y) / (2 * (y == 0).sum()))
+    by_hand = LesionClassifier(**SMALL).fit(X, labels, sample_weight=weight)
+    np.testing.assert_allclose(balanced.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
+    recalls = [recall_score(labels, m.predict(X), pos_label="melanoma") for m in (plain, balanced)]
+    assert recalls[1] > recalls[0]
+
+
+def test_early_stopping_takes_an_eval_set_of_words(two):
+    X, y = two
+    model = LesionClassifier(early_stopping_rounds=3, **SMALL | {"n_estimators": 200})
+    model.fit(X[:160], words(y[:160]), eval_set=[(X[160:], words(y[160:]))], verbose=False)
+    assert model.best_iteration < 199
+    assert set(model.predict(X)) <= {"nevus", "melanoma"}
+
+
+def test_clone_pickle_and_parameters(two):
+    X, y = two
+    model = LesionClassifier(class_weight="balanced", pos_label="melanoma", **SMALL)
+    assert clone(model).get_params() == model.get_params()
+    assert model.set_params(max_depth=5, pos_label="nevus").get_params()["max_depth"] == 5
+    assert {"class_weight", "pos_label", "max_depth", "max_bin"} <= set(model.get_params())
+    model.fit(X, words(y))
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert not hasattr(clone(model), "_labels")
+
+
+def test_positive_class(two):
+    X, y = two
+    model = LesionClassifier(pos_label="melanoma", **SMALL).fit(X, words(y))
+    np.testing.assert_array_equal(model.positive_proba(X), model.predict_proba(X)[:, 0])
+    with pytest.raises(ValueError, match="none of the classes"):
+        LesionClassifier(pos_label="mel", **SMALL).fit(X, words(y)).positive_proba(X)
+    with pytest.raises(ValueError, match="Say so with pos_label"):
+        LesionClassifier(**SMALL).fit(X, words(y)).positive_proba(X)
+    assert positive_index([0, 1]) == positive_index([False, True]) == positive_index([-1, 1]) == 1
+    for ambiguous in ([0, 1, 2], [3, 7], ["a", "b"]):
+        with pytest.raises(ValueError, match="positive class"):
+            positive_index(ambiguous)
+
+
+def test_one_class_is_refused(two):
+    with pytest.raises(ValueError, match="one class only, 'nevus'"):
+        LesionClassifier(**SMALL).fit(two[0], ["nevus"] * 240)
+
+
+def test_inside_scikit_learn(two):
+    X, y = two
+    labels = words(y)
+    model = LesionClassifier(pos_label="melanoma", **SMALL)
+    search = GridSearchCV(model, {"max_depth": [1, 3]}, scoring="roc_auc", cv=3).fit(X, labels)
+    assert 0.5 < search.best_score_ <= 1
+    calibrated = CalibratedClassifierCV(model, cv=3).fit(X, labels)
+    assert calibrated.classes_.tolist() == ["melanoma", "nevus"]
+    tuned = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=3).fit(X, labels)
+    assert set(tuned.predict(X)) == {"melanoma", "nevus"}
+    proba = cross_val_predict(model, X, labels, method="predict_proba", cv=3)
+    assert proba.shape == (240, 2)
