@@ -1,1 +1,26 @@
+"""From images to rows of named numbers, in one pass."""
 
+from dermfeat.extraction.base import LesionTransformer
+from dermfeat.extraction.embedding import CNNEmbedding
+from dermfeat.extraction.families import (
+    ABCDFeatures,
+    ColorFeatures,
+    FunctionFeatures,
+    MaskFeatures,
+    TextureFeatures,
+)
+from dermfeat.extraction.reader import LesionReader
+from dermfeat.extraction.union import LesionFeatures, default_families
+
+__all__ = [
+    "ABCDFeatures",
+    "CNNEmbedding",
+    "ColorFeatures",
+    "FunctionFeatures",
+    "LesionFeatures",
+    "LesionReader",
+    "LesionTransformer",
+    "MaskFeatures",
+    "TextureFeatures",
+    "default_families",
+]

@@ -1,0 +1,67 @@
+"""What a stored row depends on: the code, the parameters and the libraries that compute it."""
+
+import hashlib
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "PyWavelets", "pillow")
+CODE = ("lesion.py", "reading", "preparation", "measures", "extraction/reader.py", "extraction/families.py")
+
+
+class NotStorable(Exception):
+    """A parameter without a lasting identity: a callable that declares no version."""
+
+
+def family_key(family, reader):
+    """Return the bytes that, with an image's digest, identify a row of `family`; None where it cannot be stored.
+
+    Everything goes in that a value depends on: the class with its parameters and version, the reader's parameters
+    (unless the family looks at raw pixels), the versions of the libraries and dermfeat's own code.
+    """
+    identity = family.store_identity()
+    foreign = not type(family).__module__.startswith("dermfeat.")
+    if identity is None and (foreign or type(family).__name__ == "FunctionFeatures"):
+        return None
+    try:
+        parts = [type(family).__module__, type(family).__qualname__, identity, lasting(family.get_params())]
+        if family.looks_at == "lesion":
+            parts.append(lasting(reader.get_params()))
+    except NotStorable:
+        return None
+    return hashlib.blake2b(repr((parts, environment())).encode(), digest_size=16).digest()
+
+
+def lasting(value):
+    """Return `value` in a form whose `repr` is the same in every process, or raise `NotStorable`."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [lasting(v) for v in value]
+    if isinstance(value, dict):
+        return sorted((str(k), lasting(v)) for k, v in value.items())
+    if callable(value) and getattr(value, "version", None) is not None:
+        name = getattr(value, "__qualname__", type(value).__qualname__)
+        return [value.__module__, name, str(value.version)]
+    raise NotStorable(repr(value))
+
+
+@lru_cache(maxsize=1)
+def environment():
+    """Return the versions of the libraries, as installed, and the digest of the code that measures."""
+    return tuple((name, version(name)) for name in LIBRARIES), _code_digest()
+
+
+def _code_digest():
+    root = Path(__file__).parents[1]
+    hasher = hashlib.blake2b(digest_size=16)
+    for entry in CODE:
+        path = root / entry
+        for file in [path] if path.is_file() else sorted(path.glob("*.py")):
+            hasher.update(file.read_bytes())
+    return hasher.hexdigest()
+
+
+def row_key(digest, family_key):
+    """Return the 16-byte key of the row that the image with `digest` has in a family."""
+    return hashlib.blake2b(digest.encode() + family_key, digest_size=16).digest()

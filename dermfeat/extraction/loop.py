@@ -1,0 +1,175 @@
+"""The one pass over the images: look up what is known, read each other image once, measure it for every family."""
+
+import warnings
+from itertools import accumulate
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from dermfeat._errors import LesionImageError
+from dermfeat.extraction.keys import family_key, row_key
+from dermfeat.extraction.store import open_store
+from dermfeat.reading import as_references, sources
+
+_NAMED_FAILURES = 20  # unreadable images that the warning names
+_LOOK_UP = 1024  # images whose rows are looked up together
+
+
+def extract(X, families, reader, *, n_jobs=None, on_error="raise", batch_size=32, progress=False):
+    """Return the (n_images, n_features) float32 array of all families, side by side.
+
+    Parameters
+    ----------
+    X : sequence of image references
+    families : list of LesionTransformer
+    reader : LesionReader
+    n_jobs : int, optional
+        Worker processes (joblib; -1 for one a core). One by default.
+    on_error : "raise" or "nan"
+        An unreadable image stops the work, or gives a row of NaN and one warning that names all such images.
+    batch_size : int
+        Images that a worker takes at a time; memory grows with it, not with the number of images.
+    progress : bool
+        Whether a progress bar is shown.
+    """
+    if on_error not in ("raise", "nan"):
+        raise ValueError(f"on_error={on_error!r}: use 'raise' or 'nan'")
+    references = as_references(X)
+    ends = list(accumulate(len(family.names()) for family in families))
+    table = Table(len(references), [0, *ends], on_error)
+    with open_store() as store, tqdm(total=len(references), disable=not progress, unit="image") as bar:
+        keys = [family_key(family, reader) if store is not None else None for family in families]
+        todo = _look_up(references, reader.max_pixels, keys, store, table)
+        bar.update(len(references) - len(todo))
+        batches = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
+        workers = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
+        jobs = (delayed(_measure)(_sources(references, batch, reader), batch, families, reader) for batch in batches)
+        for batch, (rows, failures) in zip(batches, workers(jobs), strict=True):
+            table.fill(batch, rows, failures)
+            _keep(store, batch, rows, keys)
+            bar.update(len(batch))
+    table.warn()
+    return table.values
+
+
+class Missing:
+    """An image with families to compute: its positions in X (copies share one), digest and families."""
+
+    __slots__ = ("digest", "families", "positions")
+
+    def __init__(self, position, digest, families):
+        self.positions, self.digest, self.families = [position], digest, families
+
+
+class Table:
+    """The rows that come out, filled piece by piece, and the images that could not be read."""
+
+    def __init__(self, length, borders, on_error):
+        self.values = np.full((length, borders[-1]), np.nan, np.float32)
+        self._columns = [slice(*pair) for pair in zip(borders, borders[1:], strict=False)]
+        self._on_error = on_error
+        self._failures = {}
+
+    def set(self, position, family, row):
+        """Write one family's row; False where it does not fit, as one of another version would not."""
+        columns = self._columns[family]
+        fits = len(row) == columns.stop - columns.start
+        if fits:
+            self.values[position, columns] = row
+        return fits
+
+    def fill(self, batch, rows, failures):
+        for index, family in rows:
+            for position in batch[index].positions:
+                self.set(position, family, rows[index, family])
+        for index, error in failures.items():
+            for position in batch[index].positions:
+                self.fail(position, error)
+
+    def fail(self, position, error):
+        if self._on_error == "raise":
+            raise error
+        self.values[position] = np.nan
+        self._failures[position] = error
+
+    def warn(self):
+        if not self._failures:
+            return
+        lines = [f"  X[{i}] {error}" for i, error in sorted(self._failures.items())]
+        rest = len(lines) - _NAMED_FAILURES
+        lines = lines[:_NAMED_FAILURES] + ([f"  and {rest} more"] if rest > 0 else [])
+        warnings.warn(
+            f"{len(self._failures)} of {len(self.values)} images could not be used; their rows are NaN:\n"
+            + "\n".join(lines),
+            stacklevel=4,
+        )
+
+
+def _look_up(references, max_pixels, keys, store, table):
+    """Fill in what the store holds and return the `Missing` images; without a store all are missing."""
+    everything = tuple(range(len(keys)))
+    if store is None:
+        return [Missing(position, None, everything) for position in range(len(references))]
+    missing = {}
+    for start in range(0, len(references), _LOOK_UP):
+        digests = _digests(references[start : start + _LOOK_UP], start, max_pixels, table)
+        wanted = {d: [k and row_key(d, k) for k in keys] for d in set(digests.values())}
+        held = store.get([key for row in wanted.values() for key in row if key])
+        for position, digest in digests.items():
+            if digest in missing:
+                missing[digest].positions.append(position)
+                continue
+            found = [key in held and table.set(position, f, held[key]) for f, key in enumerate(wanted[digest])]
+            if not all(found):
+                missing[digest] = Missing(position, digest, tuple(f for f in everything if not found[f]))
+    return list(missing.values())
+
+
+def _digests(references, start, max_pixels, table):
+    digests = {}
+    for position, source in enumerate(sources(references, start=start, max_pixels=max_pixels), start):
+        try:
+            digests[position] = source.digest
+        except LesionImageError as error:
+            table.fail(position, error)
+    return digests
+
+
+def _sources(references, batch, reader):
+    firsts = [item.positions[0] for item in batch]
+    return [sources([references[i]], start=i, max_pixels=reader.max_pixels)[0] for i in firsts]
+
+
+def _measure(batch_sources, batch, families, reader):
+    """Measure a batch in a worker; return ``{(index, family): row}`` and ``{index: error}``."""
+    prepared = {family: [] for family in range(len(families))}
+    failures = {}
+    for index, (source, item) in enumerate(zip(batch_sources, batch, strict=True)):
+        try:
+            for family, piece in _prepare(source, item.families, families, reader):
+                prepared[family].append((index, piece))
+        except LesionImageError as error:
+            failures[index] = error
+        except Exception as error:
+            error.add_note(f"while measuring {source.name}")
+            raise
+    rows = {}
+    for family, pieces in prepared.items():
+        if pieces:
+            finished = families[family].finish([piece for _, piece in pieces])
+            rows.update({(index, family): row for (index, _), row in zip(pieces, finished, strict=True)})
+    return rows, failures
+
+
+def _prepare(source, wanted, families, reader):
+    rgb, mask = source.read()
+    lesion = None
+    if any(families[f].looks_at == "lesion" for f in wanted):
+        lesion = reader.prepare(rgb, mask, source.name)
+    return [(f, families[f].prepare(rgb if families[f].looks_at == "pixels" else lesion)) for f in wanted]
+
+
+def _keep(store, batch, rows, keys):
+    if store is not None:
+        store.put({row_key(batch[i].digest, keys[f]): row for (i, f), row in rows.items() if keys[f]})

@@ -1,0 +1,120 @@
+"""LesionReader: everything that happens between decoded pixels and a Lesion, as one tunable object."""
+
+import cv2
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from dermfeat._errors import LesionImageError
+from dermfeat.lesion import Lesion
+from dermfeat.preparation import field_of_view, hair_mask, remove_hair, segment_lesion, shades_of_gray
+from dermfeat.reading import MAX_PIXELS
+
+MIN_SIDE = 64  # below it filters of 5 px radius see mostly their own border
+MASK_ASPECT_TOLERANCE = 0.02
+MIN_CONFIDENCE = 0.05
+
+
+class LesionReader(BaseEstimator):
+    """Bring an image to working size, even out its light, remove hair, find the lesion.
+
+    Parameters
+    ----------
+    working_size : int, default=512
+        Longest side in pixels that measures are taken at. Larger images are reduced (area average), smaller
+        ones are kept, except that the shortest side is enlarged to 64.
+    color_constancy : "shades_of_gray", callable or None, default=None
+        Correction of the illuminant; a callable maps (H, W, 3) uint8 to the same.
+    hair_removal : bool, default=True
+        Whether hair is replaced by what lies beside it.
+    segmenter : str or callable, default="auto"
+        A method of `dermfeat.preparation.segment_lesion`, or a function from (H, W, 3) uint8 to (H, W) bool. Images
+        given with a mask are not segmented.
+    max_pixels : int, default=64_000_000
+        Images with more pixels are refused before they are decoded.
+
+    Notes
+    -----
+    Rows of a callable are kept in the store only if it has an attribute ``version``.
+    """
+
+    def __init__(
+        self,
+        *,
+        working_size=512,
+        color_constancy=None,
+        hair_removal=True,
+        segmenter="auto",
+        max_pixels=MAX_PIXELS,
+    ):
+        self.working_size = working_size
+        self.color_constancy = color_constancy
+        self.hair_removal = hair_removal
+        self.segmenter = segmenter
+        self.max_pixels = max_pixels
+
+    def prepare(self, rgb, mask=None, name="image"):
+        """Return the `Lesion` of decoded pixels.
+
+        Parameters
+        ----------
+        rgb : (H, W, 3) uint8 ndarray
+        mask : (H', W') bool ndarray, optional
+            The user's outline, of the same aspect ratio within 2 %.
+        name : str
+            What error messages call the image.
+        """
+        raw = self._resize(rgb)
+        field = field_of_view(raw)
+        image = self._even_light(raw, field, name)
+        if self.hair_removal:
+            image, hair = remove_hair(image)
+        else:
+            hair = hair_mask(image)
+        unsure = False
+        if mask is None:
+            mask, confidence = segment_lesion(
+                image, method=self.segmenter, field=field, hair=hair, return_confidence=True
+            )
+            unsure = confidence < MIN_CONFIDENCE
+        else:
+            mask = _fit_mask(mask, rgb.shape[:2], image.shape[:2], name)
+        return Lesion(image, mask, raw=raw, field=field, hair=hair, is_fallback=unsure)
+
+    def _resize(self, rgb):
+        height, width = rgb.shape[:2]
+        scale = min(1, self.working_size / max(height, width))
+        scale = max(scale, MIN_SIDE / min(height, width))
+        if scale == 1:
+            return rgb
+        size = (max(round(width * scale), MIN_SIDE), max(round(height * scale), MIN_SIDE))
+        return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+    def _even_light(self, rgb, field, name):
+        if self.color_constancy is None:
+            return rgb
+        if self.color_constancy == "shades_of_gray":
+            return shades_of_gray(rgb, field=field)
+        if not callable(self.color_constancy):
+            raise ValueError(f"color_constancy={self.color_constancy!r}: use 'shades_of_gray', a function or None")
+        result = self.color_constancy(rgb)
+        if getattr(result, "shape", None) != rgb.shape or result.dtype != np.uint8:
+            raise LesionImageError(
+                name,
+                f"color_constancy returned {getattr(result, 'shape', type(result))}",
+                f"It must return uint8 of shape {rgb.shape}.",
+            )
+        return result
+
+
+def _fit_mask(mask, original, working, name):
+    """Bring the user's mask to the working size."""
+    if abs(np.log(mask.shape[0] * original[1] / (mask.shape[1] * original[0]))) > MASK_ASPECT_TOLERANCE:
+        raise LesionImageError(
+            name,
+            f"the image is {original[1]} x {original[0]}, its mask {mask.shape[1]} x {mask.shape[0]}",
+            "Give the mask of this image.",
+        )
+    if mask.shape == working:
+        return mask
+    resized = cv2.resize(mask.astype(np.uint8) * 255, working[::-1], interpolation=cv2.INTER_AREA)
+    return resized > 127

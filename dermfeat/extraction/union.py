@@ -1,0 +1,127 @@
+"""LesionFeatures: several families measured in one pass over the images."""
+
+from sklearn.utils.metaestimators import _BaseComposition
+
+from dermfeat.extraction.base import LesionTransformer
+from dermfeat.extraction.families import ABCDFeatures, ColorFeatures, MaskFeatures, TextureFeatures
+from dermfeat.extraction.loop import extract
+from dermfeat.extraction.reader import LesionReader
+
+
+class LesionFeatures(LesionTransformer, _BaseComposition):
+    """The union of families: each image is decoded once, segmented once and measured by all of them.
+
+    Parameters
+    ----------
+    families : list of (str, LesionTransformer or "drop"), optional
+        Columns are called ``name__measure``. By default mask, color, texture and abcd.
+    reader : LesionReader, optional
+        How an image becomes a lesion.
+    n_jobs : int, optional
+        Worker processes (joblib). One by default, -1 for one a core.
+    on_error : "raise" or "nan", default="raise"
+        What an unreadable image does: stop with `LesionImageError`, or give a row of NaN and a warning.
+    batch_size : int, default=32
+        Images that are worked on at a time; memory grows with it, not with the number of images.
+    progress : bool, default=False
+        Whether a progress bar is shown.
+
+    Notes
+    -----
+    Measured rows are kept in a store under the image's content, the parameters and the versions of everything
+    that computes, so that a second run, another fold or another grid candidate reads them
+    (``dermfeat.set_config(store=False)`` switches that off).
+
+    Where ``families`` or ``reader`` is None the default takes its place at once, so that nested parameters
+    such as ``texture__levels`` and ``reader__segmenter`` can be set.
+
+    Examples
+    --------
+    >>> from dermfeat import ColorFeatures, LesionFeatures, datasets
+    >>> data = datasets.make_lesions(2, size=(96, 128), random_state=0)
+    >>> LesionFeatures([("color", ColorFeatures())]).fit_transform(data.X).shape[0]
+    2
+    """
+
+    def __init__(
+        self, families=None, *, reader=None, n_jobs=None, on_error="raise", batch_size=32, progress=False
+    ):
+        self.families = default_families() if families is None else families
+        self.reader = LesionReader() if reader is None else reader
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.progress = progress
+
+    def get_params(self, deep=True):
+        """Return the parameters, those of the families and the reader as ``name__parameter``."""
+        return self._get_params("families", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters; ``name="drop"`` leaves a family out."""
+        return self._set_params("families", **params)
+
+    def fit(self, X, y=None):
+        """Check the families and return self; no image is read."""
+        self._active()
+        return self
+
+    def transform(self, X):
+        """Return the (n_images, n_features) float32 array of all families side by side.
+
+        Parameters
+        ----------
+        X : sequence of image references, or (N, H, W, 3) ndarray
+
+        Raises
+        ------
+        LesionImageError
+            If an image cannot be used and ``on_error="raise"``.
+        """
+        return extract(
+            X,
+            [family for _, family in self._active()],
+            self.reader,
+            n_jobs=self.n_jobs,
+            on_error=self.on_error,
+            batch_size=self.batch_size,
+            progress=self.progress,
+        )
+
+    def measure(self, lesion):
+        """Return ``{name: value}`` of one `Lesion` over all families that look at lesions."""
+        return {
+            f"{name}__{key}": value
+            for name, family in self._active()
+            if family.looks_at == "lesion"
+            for key, value in family.measure(lesion).items()
+        }
+
+    def names(self):
+        """Return the tuple of column names."""
+        return tuple(f"{name}__{key}" for name, family in self._active() for key in family.names())
+
+    def _active(self):
+        names = [name for name, _ in self.families]
+        if len(set(names)) < len(names) or any("__" in name for name in names):
+            raise ValueError(f"families={names}: names must differ and not contain '__'")
+        for name, family in self.families:
+            if family != "drop" and not isinstance(family, LesionTransformer):
+                raise TypeError(
+                    f"family {name!r} is a {type(family).__name__}. Use a LesionTransformer or 'drop'; what learns "
+                    "from y or from other rows stands beside LesionFeatures, in a FeatureUnion or ColumnTransformer."
+                )
+        active = [(name, family) for name, family in self.families if family != "drop"]
+        if not active:
+            raise ValueError("no family is left to measure: every one is 'drop'")
+        return active
+
+
+def default_families():
+    """Return the classical families, as ``[(name, transformer)]``."""
+    return [
+        ("mask", MaskFeatures()),
+        ("color", ColorFeatures()),
+        ("texture", TextureFeatures()),
+        ("abcd", ABCDFeatures()),
+    ]

@@ -1,0 +1,136 @@
+"""LesionPipeline and the steps that it has by default."""
+
+from imblearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dermfeat.extraction import CNNEmbedding, LesionFeatures, LesionReader, default_families
+from dermfeat.learning import LesionClassifier, positive_index
+
+CLASSICAL = ("mask", "color", "texture", "abcd")
+
+
+class LesionPipeline(Pipeline):
+    """From image references to class probabilities: imbalanced-learn's Pipeline with default steps.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator), optional
+        `default_steps()` by default.
+    transform_input, memory, verbose
+        As for `imblearn.pipeline.Pipeline`. The features are kept by the per-image store, which serves
+        cross-validation better than `memory` does.
+
+    Examples
+    --------
+    >>> from dermfeat import LesionPipeline, datasets, default_steps
+    >>> data = datasets.make_lesions(40, size=(96, 128), random_state=0)
+    >>> pipe = LesionPipeline(default_steps(families=["color"], pos_label=data.pos_label))
+    >>> pipe.fit(data.X, data.y).predict(data.X[:3]).shape
+    (3,)
+    """
+
+    def __init__(self, steps=None, *, transform_input=None, memory=None, verbose=False):
+        steps = default_steps() if steps is None else steps
+        super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
+
+    def positive_proba(self, X):
+        """Return the (n,) probabilities of the positive class, the classifier's `pos_label`.
+
+        Raises
+        ------
+        ValueError
+            If the labels are words or many and the classifier has no `pos_label`.
+        """
+        index = positive_index(self.classes_, getattr(self[-1], "pos_label", None))
+        return self.predict_proba(X)[:, index]
+
+
+def default_steps(
+    families=None,
+    *,
+    embedding=None,
+    augment=None,
+    sampler=None,
+    classifier=None,
+    pos_label=None,
+    reader=None,
+    n_jobs=None,
+    on_error="raise",
+    random_state=0,
+):
+    """Return the steps ``augment, features, scaler, sampler, classifier`` of a `LesionPipeline`.
+
+    Parameters
+    ----------
+    families : list of str, or of (str, LesionTransformer), optional
+        Classical families: "mask", "color", "texture", "abcd"; all of them by default. An empty list leaves the
+        embedding alone.
+    embedding : str or CNNEmbedding, optional
+        A pretrained network, "mobilenet_v2" say (ImageNet weights), whose pooled features are the family
+        "embedding". None by default: nothing is downloaded unless asked for. A network whose weights are missing
+        is an error, never left out.
+    augment : imblearn sampler over references, optional
+        Works before the features, at fit only.
+    sampler : imblearn sampler, optional
+        Balances the classes after the features, at fit only and so inside each fold. Without one the classifier
+        weights the classes instead.
+    classifier : estimator, optional
+        `LesionClassifier` with 400 trees of depth 4 by default.
+    pos_label : str or int, optional
+        The positive class of the default classifier.
+    reader : LesionReader, optional
+        How an image becomes a lesion.
+    n_jobs, on_error
+        As for `LesionFeatures`.
+    random_state : int or None, default=0
+        Seed of the default classifier.
+
+    Returns
+    -------
+    list of (str, estimator or "passthrough")
+        The scaler gives the columns one scale for samplers that measure distances, such as SMOTE.
+    """
+    features = LesionFeatures(
+        _chosen_families(families, embedding), reader=reader or LesionReader(), n_jobs=n_jobs, on_error=on_error
+    )
+    if classifier is None:
+        classifier = default_classifier(
+            class_weight="balanced" if sampler is None else None, pos_label=pos_label, random_state=random_state
+        )
+    elif pos_label is not None:
+        raise ValueError("pos_label goes to the default classifier; give it to your own classifier instead")
+    return [
+        ("augment", "passthrough" if augment is None else augment),
+        ("features", features),
+        ("scaler", StandardScaler()),
+        ("sampler", "passthrough" if sampler is None else sampler),
+        ("classifier", classifier),
+    ]
+
+
+def default_classifier(**params):
+    """Return the `LesionClassifier` that suits some hundreds to some ten thousand lesions and 300 to 2000 columns."""
+    settings = {
+        "n_estimators": 400,
+        "learning_rate": 0.05,
+        "max_depth": 4,
+        "max_bin": 64,
+        "subsample": 0.8,
+        "colsample_bytree": 0.3,
+        "tree_method": "hist",
+    }
+    return LesionClassifier(**settings | params)
+
+
+def _chosen_families(families, embedding):
+    known = dict(default_families())
+    chosen = []
+    for entry in CLASSICAL if families is None else families:
+        if isinstance(entry, str) and entry not in known:
+            raise ValueError(f"family {entry!r} is unknown; there are {list(known)}, or give (name, transformer)")
+        chosen.append((entry, known[entry]) if isinstance(entry, str) else entry)
+    if isinstance(embedding, str):
+        embedding = CNNEmbedding(embedding)
+    if embedding is not None:
+        chosen.append(("embedding", embedding))
+    return chosen
