@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 SKIN_RING = 0.25  # width of the ring of surrounding skin, as a share of the lesion's equivalent diameter
 FALLBACK_AXES = 0.6  # axes of the stand-in ellipse, as a share of the frame's height and width
@@ -36,9 +35,9 @@ class Lesion:
     image : (H, W, 3) uint8 ndarray
         The prepared sRGB image that colour and texture are measured on.
     mask : (H, W) bool ndarray
-        True inside the lesion. A mask that covers less than 0.1 % or more than 98.5 % of the field of view
-        outlines nothing: a centred ellipse with 0.6 times the frame's height and width takes its place
-        and `is_fallback` is True.
+        True inside the lesion; what lies outside the field of view is left out. A mask that covers less than 0.1 %
+        or more than 98.5 % of the field of view outlines nothing: a centred ellipse with 0.6 times the frame's height
+        and width takes its place and `is_fallback` is True.
     raw : (H, W, 3) uint8 ndarray, optional
         The image before colour constancy and hair removal, which networks look at. `image` by default.
     field : (H, W) bool ndarray, optional
@@ -56,6 +55,8 @@ class Lesion:
         Hue in [0, 360) degrees, saturation and value in [0, 1].
     gray : (H, W) uint8 ndarray
         Luma of ITU-R BT.601.
+    lab_inside, lab_skin : (3, N) float32 ndarray
+        L*, a*, b* of the pixels of `mask` and of `skin`.
     shape_mask : (H, W) bool ndarray
         The largest connected component of the mask with its holes filled: what shape is measured on.
     skin : (H, W) bool ndarray
@@ -83,7 +84,8 @@ class Lesion:
         self.raw = image if raw is None else raw
         self.field = np.ones(shape, bool) if field is None else field
         self.hair = np.zeros(shape, bool) if hair is None else hair
-        share = (mask & self.field).sum() / max(self.field.sum(), 1)
+        mask = mask & self.field
+        share = mask.sum() / max(self.field.sum(), 1)
         outlines_nothing = not MIN_LESION <= share <= MAX_LESION
         self.mask = centred_ellipse(shape) if outlines_nothing else mask
         self.is_fallback = bool(is_fallback or outlines_nothing)
@@ -101,8 +103,17 @@ class Lesion:
         return cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
 
     @cached_property
+    def lab_inside(self):
+        return pixels(self.image, self.mask, cv2.COLOR_RGB2LAB)
+
+    @cached_property
+    def lab_skin(self):
+        return pixels(self.image, self.skin, cv2.COLOR_RGB2LAB)
+
+    @cached_property
     def shape_mask(self):
-        return ndimage.binary_fill_holes(largest_component(self.mask))
+        filled = np.zeros(self.mask.shape, np.uint8)
+        return cv2.drawContours(filled, [self.contour], -1, 1, cv2.FILLED).astype(bool)
 
     @cached_property
     def area(self):
@@ -118,7 +129,8 @@ class Lesion:
 
     @cached_property
     def contour(self):
-        outlines, _ = cv2.findContours(self.shape_mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        component = largest_component(self.mask).astype(np.uint8)
+        outlines, _ = cv2.findContours(component, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         return max(outlines, key=len).reshape(-1, 2)
 
     @cached_property
@@ -163,6 +175,14 @@ class Lesion:
             if candidate.sum() >= enough:
                 return candidate
         return ~self.mask if (~self.mask).any() else self.mask
+
+
+def pixels(image, mask, conversion=None):
+    """Return the (3, N) values of an (H, W, 3) uint8 image where a mask is True, or what OpenCV converts them to."""
+    values = image.reshape(-1, 3).take(np.flatnonzero(mask), axis=0)
+    if conversion is not None:
+        values = cv2.cvtColor(values[None].astype(np.float32) / 255, conversion)[0]
+    return np.ascontiguousarray(values.T)
 
 
 def centred_ellipse(shape):

@@ -59,8 +59,8 @@ class LesionTransformer(TransformerMixin, BaseEstimator):
         return tuple(self.measure(reference_lesion()))
 
     def store_identity(self):
-        """Return what a stored row depends on beyond class, parameters and library versions: a string or None."""
-        return self.version
+        """Return what a stored row depends on beyond class, version and libraries: the parameters."""
+        return self.get_params()
 
     def fit(self, X, y=None):
         """Return self; nothing is learnt and no image is read."""

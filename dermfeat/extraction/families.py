@@ -1,7 +1,107 @@
 """The families of measures as transformers."""
 
+from dermfeat import measures
 from dermfeat.extraction.base import LesionTransformer
-from dermfeat.measures import asymmetry, border, color, mask, texture
+
+
+class MaskFeatures(LesionTransformer):
+    """Whether and how well the lesion was found (`dermfeat.measures.mask_quality`)."""
+
+    def measure(self, lesion):
+        """Return ``{name: value}`` of one `Lesion`."""
+        return measures.mask_quality(lesion)
+
+
+class ColorFeatures(LesionTransformer):
+    """Colour inside the lesion and against the surrounding skin.
+
+    Joins `color_moments`, `color_histogram`, `dermoscopic_colors`, `color_variegation`, `blue_white_veil` and
+    `skin_tone` of `dermfeat.measures`.
+
+    Parameters
+    ----------
+    bins : int, default=7
+        Bins of each colour histogram.
+    min_share : float, default=0.01
+        Share of the lesion from which one of the six dermoscopic colours counts as present.
+    """
+
+    def __init__(self, *, bins=7, min_share=0.01):
+        self.bins = bins
+        self.min_share = min_share
+
+    def measure(self, lesion):
+        """Return ``{name: value}`` of one `Lesion`."""
+        return {
+            **measures.color_moments(lesion),
+            **measures.color_histogram(lesion, bins=self.bins),
+            **measures.dermoscopic_colors(lesion, min_share=self.min_share),
+            **measures.color_variegation(lesion),
+            **measures.blue_white_veil(lesion),
+            **measures.skin_tone(lesion),
+        }
+
+
+class TextureFeatures(LesionTransformer):
+    """Texture inside the lesion: `glcm`, `lbp`, `gabor`, `wavelet` and `fractal` of `dermfeat.measures`.
+
+    Parameters
+    ----------
+    levels : int, default=32
+        Grey levels of the co-occurrence matrix.
+    distances : sequence of int, default=(1, 3, 5)
+        Its distances in pixels at working size.
+    """
+
+    def __init__(self, *, levels=32, distances=(1, 3, 5)):
+        self.levels = levels
+        self.distances = distances
+
+    def measure(self, lesion):
+        """Return ``{name: value}`` of one `Lesion`."""
+        return {
+            **measures.glcm(lesion, levels=self.levels, distances=self.distances),
+            **measures.lbp(lesion),
+            **measures.gabor(lesion),
+            **measures.wavelet(lesion),
+            **measures.fractal(lesion),
+        }
+
+
+class ABCDFeatures(LesionTransformer):
+    """Asymmetry and border of the ABCD rule: `asymmetry` and `border` of `dermfeat.measures`.
+
+    The rule's colours are counted by `ColorFeatures`.
+
+    Parameters
+    ----------
+    shape_threshold : float, default=0.15
+        Fold difference from which the shape counts as asymmetric about an axis.
+    color_threshold : float, default=8.0
+        Mean colour difference (CIELAB) between the halves from which colour counts as asymmetric.
+    structure_threshold : float, default=2.0
+        The same for the local spread of L*.
+    step_threshold : float, default=12.0
+        Step in L* from skin to lesion from which a sector's border counts as abrupt.
+    """
+
+    def __init__(self, *, shape_threshold=0.15, color_threshold=8.0, structure_threshold=2.0, step_threshold=12.0):
+        self.shape_threshold = shape_threshold
+        self.color_threshold = color_threshold
+        self.structure_threshold = structure_threshold
+        self.step_threshold = step_threshold
+
+    def measure(self, lesion):
+        """Return ``{name: value}`` of one `Lesion`."""
+        return {
+            **measures.asymmetry(
+                lesion,
+                shape_threshold=self.shape_threshold,
+                color_threshold=self.color_threshold,
+                structure_threshold=self.structure_threshold,
+            ),
+            **measures.border(lesion, step_threshold=self.step_threshold),
+        }
 
 
 class FunctionFeatures(LesionTransformer):
@@ -28,8 +128,10 @@ class FunctionFeatures(LesionTransformer):
         self.version = version
 
     def measure(self, lesion):
+        """Return ``{name: value}`` of one `Lesion`."""
         return dict(self.function(lesion))
 
     def store_identity(self):
-        name = f"{self.function.__module__}.{self.function.__qualname__}"
-        return None if self.version is None else f"{name} {self.version}"
+        """Return the function's name where a version says what it does, else the function, which has no key."""
+        named = f"{self.function.__module__}.{self.function.__qualname__}"
+        return self.function if self.version is None else named

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 LIBRARIES = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "PyWavelets", "pillow")
-CODE = ("lesion.py", "reading", "preparation", "measures", "extraction/reader.py", "extraction/families.py")
+CODE = ("lesion.py", "reading", "preparation", "measures", "extraction/reader.py", "extraction/families.py", "extraction/embedding.py")
 
 
 class NotStorable(Exception):
@@ -19,17 +19,21 @@ def family_key(family, reader):
     Everything goes in that a value depends on: the class with its parameters and version, the reader's parameters
     (unless the family looks at raw pixels), the versions of the libraries and dermfeat's own code.
     """
-    identity = family.store_identity()
-    foreign = not type(family).__module__.startswith("dermfeat.")
-    if identity is None and (foreign or type(family).__name__ == "FunctionFeatures"):
-        return None
     try:
-        parts = [type(family).__module__, type(family).__qualname__, identity, lasting(family.get_params())]
+        parts = [_estimator(family, family.store_identity())]
         if family.looks_at == "lesion":
-            parts.append(lasting(reader.get_params()))
+            parts.append(_estimator(reader, reader.get_params()))
     except NotStorable:
         return None
     return hashlib.blake2b(repr((parts, environment())).encode(), digest_size=16).digest()
+
+
+def _estimator(estimator, identity):
+    kind = type(estimator)
+    declared = getattr(estimator, "version", None)
+    if declared is None and not kind.__module__.startswith("dermfeat."):
+        raise NotStorable(kind.__qualname__)
+    return [kind.__module__, kind.__qualname__, declared, lasting(identity)]
 
 
 def lasting(value):

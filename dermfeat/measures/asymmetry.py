@@ -1,0 +1,167 @@
+"""A of the ABCD rule: how far the halves of a lesion differ in shape, colour and structure."""
+
+import cv2
+import numpy as np
+
+AXES = np.arange(0, 90, 5)  # degrees; with their perpendiculars 36 axes
+SHAPE_SIDE, COLOR_SIDE = 96, 48  # pixels of the grids that are folded
+SYMMETRIC = 140 / 180  # share of mirrored pairs of radii from which an axis counts as one of symmetry
+LEAST_OVERLAP = 0.25  # share of the lesion that must lie on itself for its colours to be compared
+DETAIL = 3  # cells of the colour grid over which the local deviation of L* is taken
+
+
+def asymmetry(lesion, *, shape_threshold=0.15, color_threshold=8.0, structure_threshold=2.0):
+    """Measure how far the halves of a lesion differ in shape, colour and structure.
+
+    The lesion is folded about 36 axes through its centroid, 5 degrees apart, on small grids taken from
+    `lesion.close_up`, so that neither scale nor position count; turns by 90 degrees and flips change
+    nothing but rounding. For each kind of difference ``best`` is the axis with the least of it and
+    ``perpendicular`` the axis across that one. Parts whose mirror image lies beyond the frame or the field of
+    view count as matched. Hair is taken as the prepared image shows it.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    shape_threshold : float
+        Share of `shape_asymmetry` above which contours differ (0.10 to 0.15 in use).
+    color_threshold : float
+        ΔE of `color_asymmetry` above which colours differ.
+    structure_threshold : float
+        L* of `structure_asymmetry` above which structures differ.
+
+    Returns
+    -------
+    dict of str to float
+        ``shape_asymmetry_{best,perpendicular}`` : [0, 2] -
+            ``|M xor fold(M)| / |M|``, both differing sides counted.
+        ``color_asymmetry_{best,perpendicular,mean}`` : [0, 300] ΔE
+            Mean distance in CIELAB (CIE 1976) between mirrored cells of the lesion, a cell being about
+            6 % of the equivalent radius wide; ``mean`` over all axes. An axis about which less than a quarter
+            of the lesion falls on itself takes the largest value of the others.
+        ``chroma_asymmetry_{best,perpendicular,mean}`` : [0, 300] ΔE
+            The same without lightness, in a* and b*.
+        ``structure_asymmetry_{best,perpendicular,mean}`` : [0, 50] L*
+            The same for the local standard deviation of L*, in a window of 3 x 3 cells.
+        ``symmetric_radii_best`` : [0, 1] share
+            SFA of Kasmi and Mokrani: share of the 180 mirrored pairs of 360 radii whose lengths differ by at
+            most 10 % of the longer, about the axis (1 degree apart) with the most such pairs.
+        ``symmetric_radii_both`` : [0, 1] share
+            The same share reached about both axes of the best perpendicular pair.
+        ``symmetric_radii_score`` : [0, 2] -
+            Axes with fewer than 140 of 180 such pairs, in the perpendicular pair with the fewest such axes.
+        ``asymmetry_score`` : [0, 2] -
+            A of the ABCD rule: axes about which contour, colour or structure differ, in the perpendicular
+            pair with the fewest such axes.
+        ``axis_ratio`` : [0, 1] -
+            Minor by major axis of the ellipse with the same second moments; 1 for a disc.
+        ``pigment_offset`` : [0, inf] equivalent diameters
+            Distance from the centroid to the centre of gravity of pigment, weighed by how far L*
+            lies below the lesion's 90th percentile.
+
+    References
+    ----------
+    F. Nachbar et al., "The ABCD rule of dermatoscopy", J Am Acad Dermatol 30:551-559, 1994.
+    R. Kasmi, K. Mokrani, "Classification of malignant melanoma and benign skin lesions: implementation of
+    automatic ABCD rule", IET Image Processing 10:448-455, 2016.
+    """
+    shape, color, chroma, structure = _folds(lesion.close_up)
+    pairs = _symmetric_pairs(lesion.radii)
+    differs = (shape > shape_threshold) | (color > color_threshold) | (structure > structure_threshold)
+    measured = {
+        **_about_axes("shape_asymmetry", shape),
+        **_about_axes("color_asymmetry", color, mean=True),
+        **_about_axes("chroma_asymmetry", chroma, mean=True),
+        **_about_axes("structure_asymmetry", structure, mean=True),
+        "symmetric_radii_best": pairs.max(),
+        "symmetric_radii_both": np.minimum(pairs, np.roll(pairs, 90)).max(),
+        "symmetric_radii_score": _least_count(pairs < SYMMETRIC),
+        "asymmetry_score": _least_count(differs),
+        **_moments(lesion.close_up),
+    }
+    return {name: float(value) for name, value in measured.items()}
+
+
+def _about_axes(name, values, *, mean=False):
+    best = values.argmin()
+    across = np.roll(values, len(values) // 2)[best]
+    average = {f"{name}_mean": values.mean()} if mean else {}
+    return {f"{name}_best": values[best], f"{name}_perpendicular": across, **average}
+
+
+def _least_count(differs):
+    """Count the axes of a perpendicular pair about which halves differ, for the pair with the fewest."""
+    return (differs.astype(int) + np.roll(differs, len(differs) // 2)).min()
+
+
+def _folds(view):
+    """Return (4, 36) differences in shape, colour, chroma and structure between halves, per axis."""
+    layers = (*_shape_layers(view), *_color_layers(view))
+    table = np.empty((5, 2, len(AXES)))
+    for i, angle in enumerate(AXES):
+        lesion, skin, color, detail = (_turn(layer, float(angle)) for layer in layers)
+        values = np.dstack([color[..., :3], detail]) / np.maximum(color[..., 3:], 1e-3)
+        for j in range(2):
+            table[0, j, i] = _unmatched(lesion.swapaxes(0, j), skin.swapaxes(0, j))
+            table[1:, j, i] = _differences(values.swapaxes(0, j), color[..., 3].swapaxes(0, j))
+    shape, *colors, overlap = table.reshape(5, -1)
+    enough = overlap >= LEAST_OVERLAP
+    return [shape, *(np.where(enough, values, values[enough].max(initial=0)) for values in colors)]
+
+
+def _shape_layers(view):
+    return _shrink(view.mask, SHAPE_SIDE), _shrink(view.seen & ~view.mask, SHAPE_SIDE)
+
+
+def _color_layers(view):
+    """Return L*, a*, b* times the share of lesion and that share, and the local deviation of L* likewise."""
+    share = _shrink(view.mask, COLOR_SIDE)
+    means = _shrink(view.mask[..., None] * view.lab, COLOR_SIDE)
+    squares = _shrink(view.mask * view.lab[..., 0] ** 2, COLOR_SIDE)
+    near = cv2.blur(np.dstack([means[..., 0], squares, share]), (DETAIL, DETAIL))
+    level, square = (near[..., k] / np.maximum(near[..., 2], 1e-3) for k in range(2))
+    deviation = np.sqrt(np.maximum(square - level**2, 0))
+    return np.dstack([means, share]), deviation * share
+
+
+def _shrink(array, side):
+    return cv2.resize(array.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+
+
+def _turn(layer, angle):
+    middle = (layer.shape[0] - 1) / 2
+    return cv2.warpAffine(layer, cv2.getRotationMatrix2D((middle, middle), angle, 1), layer.shape[:2])
+
+
+def _unmatched(lesion, skin):
+    """Return |M xor fold(M)| / |M| where both halves are seen; the first axis is folded."""
+    return 2 * np.maximum(lesion + skin[::-1] - 1, 0).sum() / lesion.sum()
+
+
+def _differences(values, share):
+    """Return mean difference in colour, chroma and deviation between halves, and how far they overlap."""
+    half = len(share) // 2
+    both = np.minimum(share, share[::-1])[:half]
+    squares = ((values - values[::-1])[:half]) ** 2
+    chroma = squares[..., 1] + squares[..., 2]
+    parts = np.sqrt([squares[..., 0] + chroma, chroma, squares[..., 3]])
+    return *((parts * both).sum(axis=(1, 2)) / max(both.sum(), 1e-3)), 2 * both.sum() / share.sum()
+
+
+def _symmetric_pairs(radii):
+    """Return, for 180 axes, the share of the 180 mirrored pairs of radii that differ by at most a tenth."""
+    axis, step = np.ogrid[:180, :180]
+    one, other = radii[(axis + step) % 360], radii[(axis - 1 - step) % 360]
+    return (np.abs(one - other) <= 0.1 * np.maximum(one, other)).mean(axis=1)
+
+
+def _moments(view):
+    moments = cv2.moments(view.mask.astype(np.uint8), binaryImage=True)
+    spread = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
+    minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 0))
+    rows, columns = np.nonzero(view.mask)
+    lightness = view.lab[..., 0][rows, columns]
+    reference = np.partition(lightness, -1 - len(lightness) // 10)[-1 - len(lightness) // 10]
+    pigment = np.maximum(reference - lightness, 0)
+    weights = pigment / max(pigment.sum(), 1e-3) - 1 / len(pigment)
+    offset = np.hypot(weights @ rows, weights @ columns) if pigment.any() else 0.0
+    return {"axis_ratio": minor / major, "pigment_offset": offset / (2 * view.radius)}

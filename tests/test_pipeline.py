@@ -1,0 +1,211 @@
+"""LesionPipeline inside scikit-learn and imbalanced-learn."""
+
+import os
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+from PIL import Image
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedGroupKFold,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+)
+
+from dermfeat import (
+    CNNEmbedding,
+    LesionClassifier,
+    LesionFeatures,
+    LesionPipeline,
+    LesionReader,
+    config_context,
+    datasets,
+    default_steps,
+)
+from dermfeat.reading import Source
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    bunch = datasets.make_lesions(60, size=(96, 120), random_state=0, malignant_share=0.4)
+    folder = tmp_path_factory.mktemp("lesions")
+    paths = []
+    for i, image in enumerate(bunch.X):
+        paths.append(str(folder / f"{i}.png"))
+        Image.fromarray(image).save(paths[-1])
+    bunch["paths"] = np.array(paths, object)
+    return bunch
+
+
+def quick(families=("mask", "color"), **options):
+    pipe = LesionPipeline(default_steps(list(families), **{"pos_label": "malignant"} | options))
+    return pipe.set_params(classifier__n_estimators=25, classifier__n_jobs=1)
+
+
+def test_default_steps():
+    pipe = LesionPipeline()
+    assert list(pipe.named_steps) == ["augment", "features", "scaler", "sampler", "classifier"]
+    assert pipe[0] == "passthrough"
+    assert pipe["sampler"] == "passthrough"
+    assert pipe["classifier"].class_weight == "balanced"
+    assert [name for name, _ in pipe["features"].families] == ["mask", "color", "texture", "abcd"]
+    assert LesionPipeline(default_steps(sampler=SMOTE()))["classifier"].class_weight is None
+    deep = default_steps([], embedding="mobilenet")
+    assert [name for name, _ in deep[1][1].families] == ["embedding"]
+    with pytest.raises(ValueError, match="family 'colour' is unknown"):
+        default_steps(["colour"])
+    with pytest.raises(ValueError, match="give it to your own classifier"):
+        default_steps(classifier=LogisticRegression(), pos_label="a")
+
+
+def test_fit_predict_words_and_probabilities(data):
+    pipe = quick().fit(data.paths[:40], data.y[:40])
+    assert pipe.classes_.tolist() == ["benign", "malignant"]
+    assert set(pipe.predict(data.paths[40:])) <= {"benign", "malignant"}
+    proba = pipe.predict_proba(data.paths[40:])
+    np.testing.assert_array_equal(pipe.positive_proba(data.paths[40:]), proba[:, 1])
+    assert roc_auc_score(data.y[40:] == "malignant", proba[:, 1]) > 0.6
+    np.testing.assert_array_equal(pipe.predict_proba(list(data.X[40:])), proba)
+
+
+def test_positive_class_that_sorts_first(data):
+    labels = np.where(data.y == "malignant", "melanoma", "nevus")
+    pipe = quick(pos_label="melanoma").fit(data.paths, labels)
+    np.testing.assert_array_equal(pipe.positive_proba(data.paths), pipe.predict_proba(data.paths)[:, 0])
+    with pytest.raises(ValueError, match="Say so with pos_label"):
+        quick(pos_label=None).fit(data.paths, labels).positive_proba(data.paths)
+
+
+@pytest.mark.parametrize("sampler", [None, SMOTE(random_state=0), RandomOverSampler(), RandomUnderSampler()], ids=str)
+@pytest.mark.parametrize("labels", ["words", "codes", "three"])
+def test_samplers_and_labels(data, sampler, labels):
+    y = {"words": data.y, "codes": (data.y == "malignant").astype(int), "three": np.arange(60) % 3}[labels]
+    pipe = quick(sampler=sampler, pos_label=None).fit(data.paths, y)
+    assert pipe.predict_proba(data.paths[:4]).shape == (4, len(np.unique(y)))
+    assert set(pipe.predict(data.paths)) <= set(y)
+
+
+def test_sampler_works_inside_the_fold_only(data):
+    seen = []
+
+    class Spy(RandomOverSampler):
+        def fit_resample(self, X, y, **params):
+            seen.append(len(X))
+            return super().fit_resample(X, y, **params)
+
+    cross_val_predict(quick(sampler=Spy(random_state=0)), data.paths, data.y, cv=3)
+    assert seen == [40, 40, 40]
+
+
+def test_augment_slot_takes_a_sampler_over_references(data):
+    class Twice(RandomOverSampler):
+        def fit_resample(self, X, y, **params):
+            return np.concatenate([X, X]), np.concatenate([y, y])
+
+    pipe = quick(augment=Twice()).fit(data.paths, data.y)
+    assert len(pipe.predict(data.paths)) == 60
+
+
+GRID = {
+    "sampler": ["passthrough", SMOTE(random_state=0, k_neighbors=3)],
+    "classifier__max_depth": [2, 3, 4],
+    "classifier__learning_rate": [0.1, 0.3],
+}
+
+
+def test_grid_of_12_candidates_decodes_each_image_once(data, tmp_path, monkeypatch):
+    names, read = [], Source.read
+    monkeypatch.setattr(Source, "read", lambda self: names.append(self.name) or read(self))
+    with config_context(cache_folder=tmp_path):
+        search = GridSearchCV(quick(), GRID, scoring="roc_auc", cv=StratifiedGroupKFold(5), n_jobs=1)
+        search.fit(data.paths, data.y, groups=data.groups)
+    assert len(search.cv_results_["params"]) == 12
+    assert sorted(names) == sorted(data.paths)
+
+
+class CountingReader(LesionReader):
+    """Writes a line for each image that is prepared, in whichever process."""
+
+    version = "1"
+
+    def __init__(self, log=None):
+        super().__init__()
+        self.log = log
+
+    def prepare(self, rgb, mask=None, name="image"):
+        with open(self.log, "a") as file:
+            file.write(f"{os.path.basename(name)}\n")
+        return super().prepare(rgb, mask, name)
+
+
+def test_grid_with_two_workers_decodes_at_most_twice(data, tmp_path):
+    log = tmp_path / "log"
+    with config_context(cache_folder=tmp_path):
+        pipe = quick(reader=CountingReader(log=str(log)))
+        search = GridSearchCV(pipe, GRID, scoring="roc_auc", cv=StratifiedGroupKFold(5), n_jobs=2)
+        search.fit(data.paths, data.y, groups=data.groups)
+    counts = pd.Series(log.read_text().split()).value_counts()
+    assert len(counts) == 60
+    assert counts.max() <= 2
+
+
+def test_grid_over_features_and_reader(data, tmp_path):
+    grid = {"features__texture__levels": [8, 16], "features__reader__segmenter": ["auto", "otsu"]}
+    with config_context(cache_folder=tmp_path):
+        search = GridSearchCV(quick(["texture"]), grid, scoring="roc_auc", cv=2).fit(data.paths[:30], data.y[:30])
+    assert len(set(search.cv_results_["mean_test_score"])) > 1
+    assert set(search.best_params_) == set(grid)
+
+
+def test_clone_pickle_slicing_names_and_pandas(data):
+    pipe = quick().fit(data.paths, data.y)
+    assert isinstance(pipe[:-1], LesionPipeline)
+    names = pipe[:-1].get_feature_names_out()
+    assert names[0] == "mask__is_fallback"
+    assert pipe[-1].n_features_in_ == len(names)
+    again = pickle.loads(pickle.dumps(pipe))
+    np.testing.assert_array_equal(again.predict_proba(data.paths), pipe.predict_proba(data.paths))
+    fresh = clone(pipe)
+    assert not hasattr(fresh["classifier"], "_labels")
+    frame = clone(pipe)[:-1].set_output(transform="pandas").fit_transform(list(data.paths[:5]), data.y[:5])
+    assert list(frame.columns) == list(names)
+    assert pipe.set_params(features__color="drop").fit(data.paths, data.y)[-1].n_features_in_ < len(names)
+
+
+def test_metadata_columns_beside_the_image(data):
+    table = data.metadata[["age"]].fillna(50).assign(image=list(data.paths))
+    columns = ColumnTransformer(
+        [("image", LesionFeatures(default_steps(["color"])[1][1].families), "image"), ("age", "passthrough", ["age"])]
+    )
+    pipe = LesionPipeline([("features", columns), ("classifier", LesionClassifier(n_estimators=10))])
+    proba = cross_val_predict(pipe, table, data.y, groups=data.groups, cv=StratifiedGroupKFold(3), method="predict_proba")
+    assert proba.shape == (60, 2)
+    names = pipe.fit(table, data.y)[:-1].get_feature_names_out()
+    assert names[-1] == "age__age"
+    assert names[0].startswith("image__color__")
+
+
+def test_meta_estimators(data):
+    calibrated = CalibratedClassifierCV(quick(), cv=2).fit(data.paths, data.y)
+    assert calibrated.predict_proba(data.paths).shape == (60, 2)
+    tuned = TunedThresholdClassifierCV(quick(), scoring="balanced_accuracy", cv=2).fit(data.paths, data.y)
+    assert set(tuned.predict(data.paths)) <= {"benign", "malignant"}
+
+
+def test_missing_weights_are_an_error_never_left_out(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    with config_context(cache_folder=tmp_path):
+        pipe = LesionPipeline(default_steps(embedding=CNNEmbedding("mobilenet", alpha=0.25)))
+        with pytest.raises(FileNotFoundError, match=r"mobilenet_2_5_224_tf_no_top\.h5"):
+            pipe.fit(data.paths, data.y)

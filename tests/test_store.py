@@ -1,0 +1,103 @@
+"""The store: rows survive, damage is set aside, processes share it, it stays bounded."""
+
+import sqlite3
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from dermfeat.extraction.store import Store
+
+
+def rows(start, stop, width=7):
+    return {i.to_bytes(16, "big"): np.full(width, i, np.float32) for i in range(start, stop)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cache" / "rows.sqlite"
+
+
+def test_rows_come_back_and_unknown_keys_do_not(path):
+    store = Store(path, 100)
+    store.put(rows(0, 1200))
+    store.close()
+    again = Store(path, 100)
+    found = again.get(list(rows(0, 1500)))
+    assert len(found) == 1200
+    for key, row in rows(0, 1200).items():
+        np.testing.assert_array_equal(found[key], row)
+
+
+@pytest.mark.parametrize("damage", [b"this is no database at all" * 50, b""])
+def test_damaged_file(path, damage):
+    store = Store(path, 100)
+    store.put(rows(0, 10))
+    store.close()
+    path.write_bytes(damage)
+    if damage:
+        with pytest.warns(UserWarning, match="damaged.*set aside"):
+            store = Store(path, 100)
+        assert len(list(path.parent.glob("*.damaged-*"))) == 1
+    else:
+        store = Store(path, 100)
+    assert store.get(list(rows(0, 10))) == {}
+    store.put(rows(0, 10))
+    assert len(store.get(list(rows(0, 10)))) == 10
+
+
+def test_damaged_pages_are_never_returned_as_rows(path):
+    store = Store(path, 100)
+    store.put(rows(0, 3000))
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    store.close()
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for i in rng.integers(4096, len(data), 4000):
+        data[i] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        store = Store(path, 100)
+        found = store.get(list(rows(0, 3000)))
+    assert len(found) < 3000
+    for key, row in found.items():
+        np.testing.assert_array_equal(row, rows(int.from_bytes(key, "big"), int.from_bytes(key, "big") + 1)[key])
+    store.put(rows(5000, 5010))
+    assert len(store.get(list(rows(5000, 5010)))) == 10
+
+
+def test_folder_that_cannot_be_written_warns_once(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match="cannot be used") as caught:
+        store = Store(tmp_path / "file" / "rows.sqlite", 100)
+        store.put(rows(0, 5))
+        assert store.get(list(rows(0, 5))) == {}
+    assert len(caught) == 1
+
+
+def test_the_oldest_rows_go_when_the_file_is_full(path):
+    store = Store(path, 1)
+    for start in range(0, 6000, 500):
+        store.put(rows(start, start + 500, width=100))
+    assert path.stat().st_size < 1.5 * 2**20
+    held = store.get(list(rows(0, 6000)))
+    assert 1000 < len(held) < 6000
+    assert list(rows(5999, 6000))[0] in held
+    assert list(rows(0, 1))[0] not in held
+
+
+def test_two_processes_write_at_once(path):
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from dermfeat.extraction.store import Store\n"
+        "store = Store(Path(sys.argv[1]), 100); start = int(sys.argv[2])\n"
+        "for i in range(start, start + 300):\n"
+        "    store.put({i.to_bytes(16, 'big'): np.full(7, i, np.float32)})\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-W", "error", "-c", code, path, str(s)]) for s in (0, 300)]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    found = Store(path, 100).get(list(rows(0, 600)))
+    assert len(found) == 600
+    assert sqlite3.connect(path).execute("PRAGMA quick_check").fetchone() == ("ok",)
