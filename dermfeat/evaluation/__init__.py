@@ -7,5 +7,16 @@ from dermfeat.evaluation.metrics import (
     wilson_interval,
 )
 from dermfeat.evaluation.plots import plot_result
+from dermfeat.evaluation.report import markdown_table, score_row, versions, write_results
 
-__all__ = ["binary_scores", "bootstrap_interval", "partial_auc_above_tpr", "plot_result", "wilson_interval"]
+__all__ = [
+    "binary_scores",
+    "bootstrap_interval",
+    "markdown_table",
+    "partial_auc_above_tpr",
+    "plot_result",
+    "score_row",
+    "versions",
+    "wilson_interval",
+    "write_results",
+]
