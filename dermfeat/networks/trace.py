@@ -1,0 +1,232 @@
+"""Trace a Keras network to OpenVINO: ``python -m dermfeat.networks.trace``, a process of its own.
+
+Keras binds its backend and its image layout to the whole process, so this runs in a child process; the
+parent (`dermfeat.networks.graphs`) writes a request in JSON to its standard input and finds in the folder
+named there either ``network.xml``, ``network.bin`` and ``meta.json``, or ``error.json``.
+"""
+
+import hashlib
+import json
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from dermfeat._optional import require
+from dermfeat.networks.spec import LAST
+from dermfeat.networks.weights import keras_weights, sha256
+
+SEED = 0  # of the random weights
+
+
+def main():
+    """Trace what the request on standard input asks for; return the exit status."""
+    request = json.load(sys.stdin)
+    folder = Path(request["folder"])
+    try:
+        meta = trace(request, folder)
+    except Exception as error:
+        report = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+        folder.joinpath("error.json").write_text(json.dumps(report), encoding="utf-8")
+        return 1
+    folder.joinpath("meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    return 0
+
+
+def trace(request, folder):
+    """Write the graph that `request` asks for into `folder`; return what is to be known about it."""
+    keras, openvino = require("keras"), require("openvino")
+    model, weights = load_file(request) if request["is_file"] else build(request)
+    channels_first = is_channels_first(model)
+    stages = cut(model, request["stages"], request["pooling"], channels_first)
+    rows = list(stages.values())
+    joined = rows[0] if len(rows) == 1 else keras.layers.Concatenate()(rows)
+    graph = to_openvino(keras.Model(model.inputs, joined), model.input_shape[1:])
+    graph = with_preprocessing(graph, request, channels_first)
+    openvino.save_model(graph, folder / "network.xml", compress_to_fp16=False)
+    return {
+        "widths": {name: int(row.shape[-1]) for name, row in stages.items()},
+        "size": list(model.input_shape[2:] if channels_first else model.input_shape[1:3]),
+        "weights": weights,
+        "files": {name: sha256(folder / name) for name in ("network.xml", "network.bin")},
+    }
+
+
+def load_file(request):
+    """Return the model of a ``.keras`` file and the record of that file."""
+    import keras
+
+    path = Path(request["source"])
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:
+        raise ValueError(f"{path}: Keras cannot load this file: {_first_line(error)}") from error
+    if not getattr(model, "inputs", None):  # neither functional nor Sequential
+        raise ValueError(f"{path}: a {type(model).__name__} cannot be cut; save a functional or Sequential model")
+    shape, size = model.input_shape, request["size"]
+    if isinstance(shape, list) or len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise ValueError(f"{path}: its input has the shape {shape}; one RGB image (height, width, 3) is needed")
+    if None in shape[1:]:
+        if size is None:
+            raise ValueError(f"{path}: its input has the free shape {shape}; give a size")
+        model = _at_size(model, size)
+    elif size is not None and size not in shape[1:]:
+        raise ValueError(f"{path}: its input has the shape {shape}, not size={size}; leave size out")
+    if is_channels_first(model):
+        keras.config.set_image_data_format("channels_first")
+    return model, file_record(path)
+
+
+def _at_size(model, size):
+    import keras
+
+    shape = tuple(side or size for side in model.input_shape[1:])
+    resized = keras.models.clone_model(model, input_tensors=keras.Input(shape))
+    resized.set_weights(model.get_weights())
+    return resized
+
+
+def build(request):
+    """Return a network of keras.applications without its head, and the record of its weights."""
+    import keras
+
+    factory = getattr(keras.applications, request["source"], None)
+    if factory is None:
+        raise ValueError(f"{request['source']}: keras.applications has no such network")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        return _apply(factory, request, (3, request["size"], request["size"]))
+    except ValueError as error:
+        if "does not support the `channels_first`" not in str(error):
+            raise
+    keras.config.set_image_data_format("channels_last")
+    return _apply(factory, request, (request["size"], request["size"], 3))
+
+
+def _apply(factory, request, shape):
+    weights = request["weights"]
+    given = None if weights in (None, "imagenet") else weights
+    options = {} if request["alpha"] is None else {"alpha": request["alpha"]}
+    # EfficientNet has one more rescaling where weights is "imagenet", which files derived from it need too.
+    architecture = "imagenet" if given and factory.__name__.startswith("EfficientNetB") else weights
+    with keras_weights(request["models"], given) as used:
+        try:
+            model = factory(weights=architecture, include_top=False, input_shape=shape, **options)
+        except (ValueError, OSError) as error:
+            if not given:
+                raise
+            raise ValueError(
+                f"{given}: does not fit {factory.__name__}{options or ''}: {_first_line(error)}"
+            ) from error
+    if weights is None:
+        return model, {"sha256": draw_weights(model)}
+    return model, file_record(given or used[0])
+
+
+def draw_weights(model):
+    """Give the kernels of `model` random values, the same ones everywhere; return their SHA-256."""
+    random, digest = np.random.default_rng(SEED), hashlib.sha256()
+    for variable in model.variables:
+        if len(variable.shape) < 2:
+            continue  # biases and normalisation keep what they start with
+        inputs = np.prod(variable.shape[: 2 if variable.shape[-1] == 1 else -1])
+        kernel = random.normal(0, np.sqrt(2 / inputs), variable.shape).astype(np.float32)
+        variable.assign(kernel)
+        digest.update(kernel)
+    return digest.hexdigest()
+
+
+def file_record(path):
+    """Return what identifies the weights file `path`: its path, size, time of change and SHA-256."""
+    stat = Path(path).stat()
+    return {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256(path)}
+
+
+def is_channels_first(model):
+    """Return whether the one image that `model` takes has its channels before height and width."""
+    return model.input_shape[1] == 3 and model.input_shape[3] != 3
+
+
+def cut(model, stages, pooling, channels_first):
+    """Return the pooled rows of each stage: a dict of column group to (n, width) symbolic tensor."""
+    import keras
+
+    layout = "channels_first" if channels_first else "channels_last"
+    pools = {
+        "avg": keras.layers.GlobalAveragePooling2D(data_format=layout),
+        "max": keras.layers.GlobalMaxPooling2D(data_format=layout),
+    }
+    rows = {}
+    for stage in stages:
+        tensor = last_features(model) if stage == LAST else stage_output(model, stage)
+        if len(tensor.shape) == 2:
+            rows[stage] = tensor
+        elif len(tensor.shape) == 4:
+            rows |= {f"{stage}_{kind}": pools[kind](tensor) for kind in pooling.split("+")}
+        else:
+            raise ValueError(f"stage {stage!r} has the shape {tensor.shape}; choose a layer that gives maps or rows")
+    return rows
+
+
+def stage_output(model, name):
+    """Return the symbolic output of the layer `name` of `model`."""
+    import keras
+
+    layers = {layer.name: layer for layer in model.layers}
+    if name not in layers:
+        raise ValueError(f"stage {name!r} is no layer of {model.name}; it has {', '.join(layers)}")
+    return keras.Operation.output.fget(layers[name])  # of a nested model too the output in this graph
+
+
+def last_features(model):
+    """Return the input of the final Dense head of `model`, or its output where there is none."""
+    import keras
+
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.layers.Dense):
+            return layer.input
+        if layer.weights:
+            break
+    return model.outputs[0]
+
+
+def to_openvino(model, shape):
+    """Return the OpenVINO graph of a Keras model with one (n, \\*shape) float32 input, n free."""
+    import keras
+    import openvino as ov
+
+    pixels = ov.op.Parameter(ov.Type.f32, ov.PartialShape([-1, *shape]))
+    # Keras' OpenVINO backend builds a graph node for every operation that it is called with.
+    output = model(keras.ops.convert_to_tensor(pixels.output(0)), training=False).output
+    graph = ov.Model([output], [pixels], model.name)
+    if graph.output(0).partial_shape[0].is_static:
+        raise RuntimeError(f"{model.name}: a layer fixes the batch to {graph.output(0).partial_shape}")
+    return graph
+
+
+def with_preprocessing(graph, request, channels_first):
+    """Return the graph with (n, H, W, 3) uint8 RGB input, `mean`, `scale` and `order` applied inside."""
+    import openvino as ov
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    processor = PrePostProcessor(graph)
+    image = processor.input()
+    image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(ColorFormat.RGB)
+    image.model().set_layout(ov.Layout("NCHW" if channels_first else "NHWC"))
+    steps = image.preprocess().convert_element_type(ov.Type.f32)
+    if request["order"] == "BGR":
+        steps = steps.convert_color(ColorFormat.BGR)
+    if np.any(request["mean"]):
+        steps = steps.mean(request["mean"])
+    if np.any(np.not_equal(request["scale"], 1)):
+        steps.scale(request["scale"])
+    return processor.build()
+
+
+def _first_line(error):
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())
