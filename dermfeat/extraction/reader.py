@@ -11,7 +11,7 @@ from dermfeat.reading import MAX_PIXELS
 
 MIN_SIDE = 64  # below it filters of 5 px radius see mostly their own border
 MASK_ASPECT_TOLERANCE = 0.02
-MIN_CONFIDENCE = 0.05
+MIN_CONFIDENCE = 0.5  # promised Jaccard index below which a mask is kept but flagged as fallback
 
 
 class LesionReader(BaseEstimator):
@@ -66,14 +66,14 @@ class LesionReader(BaseEstimator):
         raw = self._resize(rgb)
         field = field_of_view(raw)
         image = self._even_light(raw, field, name)
+        hair = hair_mask(image)
         if self.hair_removal:
-            image, hair = remove_hair(image)
-        else:
-            hair = hair_mask(image)
+            image, _ = remove_hair(image, hair)
         unsure = False
         if mask is None:
+            left = None if self.hair_removal else hair
             mask, confidence = segment_lesion(
-                image, method=self.segmenter, field=field, hair=hair, return_confidence=True
+                image, method=self.segmenter, field=field, hair=left, return_confidence=True
             )
             unsure = confidence < MIN_CONFIDENCE
         else:

@@ -31,7 +31,8 @@ def field_of_view(rgb):
         to nothing would be left (an image that is dark all over).
     """
     height, width = rgb.shape[:2]
-    value = cv2.blur(shrink(rgb, FIELD_SIDE), (3, 3)).max(axis=2)
+    red, green, blue = cv2.split(cv2.blur(shrink(rgb, FIELD_SIDE), (3, 3)))
+    value = cv2.max(cv2.max(red, green), blue)
     bright = np.percentile(value, 85)
     box = _inside_bars(value < max(DARK_LEVELS[1] * bright, 12))
     field = np.zeros(value.shape, np.uint8)

@@ -109,9 +109,10 @@ def _thin(rgb, side, threshold):
     highest, lowest = closings[0], closings[0]
     for closing in closings[1:]:
         highest, lowest = cv2.max(highest, closing), cv2.min(lowest, closing)
-    bridged = cv2.subtract(highest, padded)[size:-size, size:-size]
-    directed = cv2.subtract(highest, lowest)[size:-size, size:-size]
-    return ((bridged > threshold) & (directed > 0.6 * threshold)).any(axis=2).astype(np.uint8)
+    bridged = cv2.threshold(cv2.subtract(highest, padded), threshold, 1, cv2.THRESH_BINARY)[1]
+    directed = cv2.threshold(cv2.subtract(highest, lowest), 0.6 * threshold, 1, cv2.THRESH_BINARY)[1]
+    red, green, blue = cv2.split((bridged & directed)[size:-size, size:-size])
+    return red | green | blue
 
 
 def _long(thin, side):

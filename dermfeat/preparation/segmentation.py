@@ -109,7 +109,7 @@ def _view(rgb, field, hair):
     if hair is not None and hair.any():
         holes = shrink(hair.astype(np.uint8) * 255, SIDE) > HAIRY
         small = remove_hair(small, holes)[0]
-    usable = _resized(field, small.shape[:2])
+    usable = np.ones(small.shape[:2], bool) if field.all() else _resized(field, small.shape[:2])
     if usable.mean() < 0.05:
         usable = np.ones_like(usable)
     view = relative_to_skin(small, usable)
