@@ -62,8 +62,8 @@ REFERENCE = """
         prepared = keras.applications.mobilenet.preprocess_input(images.astype("float32"))
         result["v1"] = features(v1, stages, prepared)
 
-    for name in ("first", "second"):
-        inputs = keras.Input((16, 16, 3))
+    for name, side in {"first": 16, "second": 16, "free": None}.items():
+        inputs = keras.Input((side, side, 3))
         x = keras.layers.Rescaling([1 / 255, 1 / 128, 1 / 64])(inputs)
         x = keras.layers.Conv2D(5, 3, activation="relu", name="conv")(x)
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
@@ -155,14 +155,9 @@ def test_backbone_is_traced_at_every_stage(name):
     assert net.run(batch[:0]).shape == (0, rows.shape[1])
 
 
-def v2_spec(reference, **changes):
-    backbone = find_backbone("MobileNetV2")
-    options = {"weights": str(reference / "v2.weights.h5"), "alpha": 0.35, "size": 96, "stages": ALL_STAGES}
-    return backbone.spec(**options | {"pooling": "avg+max"} | changes)
-
-
 def test_channels_first_graph_agrees_with_keras_channels_last(reference, images, result):
-    net = compiled(v2_spec(reference))
+    options = {"weights": str(reference / "v2.weights.h5"), "alpha": 0.35, "size": 96, "stages": ALL_STAGES}
+    net = compiled(find_backbone("MobileNetV2").spec(pooling="avg+max", **options))
     assert list(net.widths) == [f"{stage}_{kind}" for stage in ALL_STAGES for kind in ("avg", "max")]
     rows = net.run(images[:, :96, :96])
     assert np.ptp(result["v2"], axis=0).max() > 0.1
@@ -204,11 +199,13 @@ def test_keras_file_gives_the_input_of_its_head(reference, images, result):
     np.testing.assert_allclose(net.run(images[:, :16, :16]), result["first"], rtol=1e-5)
 
 
-def test_keras_file_is_cut_at_named_layers(reference, images):
-    net = compiled(NetworkSpec(source=str(reference / "first.keras"), stages=("conv", "pool", "hidden")))
+def test_keras_file_of_free_size_is_cut_at_named_layers(reference, images, result):
+    net = compiled(NetworkSpec(source=str(reference / "free.keras"), size=16, stages=("conv", "pool", "hidden")))
+    assert net.size == (16, 16)
     assert net.widths == {"conv_avg": 5, "pool": 5, "hidden": 4}
     rows = net.run(images[:, :16, :16])
     np.testing.assert_allclose(rows[:, :5], rows[:, 5:10], rtol=1e-5)
+    np.testing.assert_allclose(rows[:, 10:], result["free"], rtol=1e-5)
 
 
 def test_keras_is_never_imported_in_the_parent(reference, tmp_path):
@@ -266,8 +263,9 @@ def test_download_is_put_in_place_when_whole(tmp_path):
 
 
 def test_weights_of_another_network_are_refused(reference):
-    with pytest.raises(ValueError, match=r"v2\.weights\.h5: does not fit MobileNetV2.*0\.5"):
-        compiled(v2_spec(reference, alpha=0.5))
+    spec = find_backbone("mobilenet").spec(weights=str(reference / "v2.weights.h5"), alpha=0.25, size=32)
+    with pytest.raises(ValueError, match=r"v2\.weights\.h5: does not fit MobileNet.*0\.25"):
+        compiled(spec)
 
 
 def test_unknown_stage_lists_the_layers(reference):

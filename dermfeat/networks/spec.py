@@ -54,7 +54,8 @@ class NetworkSpec:
 
     def __post_init__(self):
         stages = (self.stages,) if isinstance(self.stages, str) else tuple(self.stages or (LAST,))
-        object.__setattr__(self, "stages", stages)
+        for name, value in {"stages": stages, "mean": tuple(self.mean), "scale": tuple(self.scale)}.items():
+            object.__setattr__(self, name, value)
         if len(set(stages)) < len(stages):
             raise ValueError(f"stages={stages} names a layer twice; name each one once")
         if self.pooling not in POOLINGS:

@@ -39,15 +39,16 @@ def trace(request, folder):
     keras, openvino = require("keras"), require("openvino")
     model, weights = load_file(request) if request["is_file"] else build(request)
     channels_first = is_channels_first(model)
+    shape = tuple(side or request["size"] for side in model.input_shape[1:])
     stages = cut(model, request["stages"], request["pooling"], channels_first)
     rows = list(stages.values())
     joined = rows[0] if len(rows) == 1 else keras.layers.Concatenate()(rows)
-    graph = to_openvino(keras.Model(model.inputs, joined), model.input_shape[1:])
+    graph = to_openvino(keras.Model(model.inputs, joined), shape)
     graph = with_preprocessing(graph, request, channels_first)
     openvino.save_model(graph, folder / "network.xml", compress_to_fp16=False)
     return {
         "widths": {name: int(row.shape[-1]) for name, row in stages.items()},
-        "size": list(model.input_shape[2:] if channels_first else model.input_shape[1:3]),
+        "size": shape[1:] if channels_first else shape[:2],
         "weights": weights,
         "files": {name: sha256(folder / name) for name in ("network.xml", "network.bin")},
     }
@@ -67,24 +68,13 @@ def load_file(request):
     shape, size = model.input_shape, request["size"]
     if isinstance(shape, list) or len(shape) != 4 or 3 not in (shape[1], shape[3]):
         raise ValueError(f"{path}: its input has the shape {shape}; one RGB image (height, width, 3) is needed")
-    if None in shape[1:]:
-        if size is None:
-            raise ValueError(f"{path}: its input has the free shape {shape}; give a size")
-        model = _at_size(model, size)
-    elif size is not None and size not in shape[1:]:
+    if None in shape[1:] and size is None:
+        raise ValueError(f"{path}: its input has the free shape {shape}; give a size")
+    if size is not None and not {*shape[1:]} <= {size, 3, None}:
         raise ValueError(f"{path}: its input has the shape {shape}, not size={size}; leave size out")
     if is_channels_first(model):
         keras.config.set_image_data_format("channels_first")
     return model, file_record(path)
-
-
-def _at_size(model, size):
-    import keras
-
-    shape = tuple(side or size for side in model.input_shape[1:])
-    resized = keras.models.clone_model(model, input_tensors=keras.Input(shape))
-    resized.set_weights(model.get_weights())
-    return resized
 
 
 def build(request):
