@@ -96,20 +96,21 @@ def main(argv=None):
     data, train, test = load(args.data, args.limit)
     results = {"cross-validation on train": baseline_rows(data, train)}
     seconds = {}
-    for name, steps in models(embedding, args.segmenter, args.n_jobs).items():
+    candidates = models(embedding, args.segmenter, args.n_jobs)
+    for name, steps in candidates.items():
         start = time.perf_counter()
         results["cross-validation on train"][name] = cross_validate(data, train, steps, args.folds)
         seconds[name] = round(time.perf_counter() - start, 1)
     if len(test):
-        results["test part, evaluated once"] = baseline_rows(data, test) | {
-            name: test_once(data, train, test, steps) for name, steps in models(embedding, args.segmenter, args.n_jobs).items()
-        }
+        found = {name: test_once(data, train, test, steps) for name, steps in candidates.items()}
+        results["test part, evaluated once"] = baseline_rows(data, test) | found
     grouped = "grouped by lesion" if data.groups is not None else "not grouped: no lesions.csv"
     notes = [
         f"{len(train)} train images, {(data.y[train] == POSITIVE).sum()} malignant; {len(test)} test images",
         f"{args.folds}-fold StratifiedGroupKFold, {grouped}; out-of-fold probabilities pooled, threshold 0.5",
         "Intervals of 95 %: Wilson for shares, bootstrap over lesions for the AUC",
-        f"Segmenter: {args.segmenter}; embedding: {embedding}; classifier: XGBoost with class weights, parameters fixed beforehand",
+        f"Segmenter: {args.segmenter}; embedding: {embedding}",
+        "Classifier: XGBoost with class weights, parameters fixed beforehand",
     ]
     tables = {title: [score_row(name, s) for name, s in rows.items()] for title, rows in results.items()}
     details = {"results": results, "seconds": seconds, "arguments": vars(args)}

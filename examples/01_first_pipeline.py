@@ -28,7 +28,7 @@ def main(argv=None):
 
     y_test, probability = data.y[test], pipe.positive_proba(data.X[test])
     predicted = pipe.predict(data.X[test])
-    print(f"{len(train)} drawn lesions to train on, {len(test)} to test on, {len(pipe[:-1].get_feature_names_out())} columns")
+    print(f"{len(train)} drawn photos to train on, {len(test)} to test on, {pipe[-1].n_features_in_} columns")
     print(f"accuracy  {accuracy_score(y_test, predicted):.3f}")
     print(f"ROC AUC   {roc_auc_score(y_test == data.pos_label, probability):.3f}")
     print("confusion matrix (rows: truth, columns: called)")

@@ -38,9 +38,7 @@ def main(argv=None):
     for name, parts in {"image": ["image"], "metadata": ["age", "words"], "both": list(columns)}.items():
         features = ColumnTransformer([columns[part] for part in parts])
         pipe = LesionPipeline([("features", features), ("classifier", default_classifier(class_weight="balanced"))])
-        auc = cross_val_score(
-            pipe, table, data.y, groups=data.groups, scoring="roc_auc", cv=StratifiedGroupKFold(3)
-        )
+        auc = cross_val_score(pipe, table, data.y, groups=data.groups, scoring="roc_auc", cv=StratifiedGroupKFold(3))
         print(f"{name:10} AUC {auc.mean():.3f} ± {auc.std():.3f}")
 
 

@@ -107,7 +107,7 @@ def test_constructor_only_assigns(transformer):
     required = {"function": mean_color} if kind is FunctionFeatures else {}
     for name, value in kind(**required).get_params(deep=False).items():
         default = inspect.signature(kind).parameters[name].default
-        assert value is (required[name] if name in required else default)
+        assert value is (required.get(name, default))
 
 
 def test_input_is_left_alone_and_output_can_be_pandas(transformer, images):

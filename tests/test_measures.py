@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dermfeat import ABCDFeatures, ColorFeatures, Lesion, LesionFeatures, LesionReader, MaskFeatures, TextureFeatures
-from dermfeat import measures
+from dermfeat import (
+    ABCDFeatures,
+    ColorFeatures,
+    Lesion,
+    LesionFeatures,
+    LesionReader,
+    MaskFeatures,
+    TextureFeatures,
+    measures,
+)
 from dermfeat.evaluation import versions
 
 GOLDEN = Path(__file__).with_name("golden.json")

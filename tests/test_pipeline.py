@@ -187,7 +187,8 @@ def test_metadata_columns_beside_the_image(data):
         [("image", LesionFeatures(default_steps(["color"])[1][1].families), "image"), ("age", "passthrough", ["age"])]
     )
     pipe = LesionPipeline([("features", columns), ("classifier", LesionClassifier(n_estimators=10))])
-    proba = cross_val_predict(pipe, table, data.y, groups=data.groups, cv=StratifiedGroupKFold(3), method="predict_proba")
+    folds = {"groups": data.groups, "cv": StratifiedGroupKFold(3)}
+    proba = cross_val_predict(pipe, table, data.y, method="predict_proba", **folds)
     assert proba.shape == (60, 2)
     names = pipe.fit(table, data.y)[:-1].get_feature_names_out()
     assert names[-1] == "age__age"

@@ -103,9 +103,7 @@ def binary_scores(y_true, y_score, *, pos_label, threshold=0.5, groups=None, n_r
     return scores | {
         "balanced_accuracy": (scores["sensitivity"] + scores["specificity"]) / 2,
         "auc": float(roc_auc_score(positive, y_score)),
-        "auc_interval": bootstrap_interval(
-            roc_auc_score, positive, y_score, groups=groups, n_resamples=n_resamples
-        ),
+        "auc_interval": bootstrap_interval(roc_auc_score, positive, y_score, groups=groups, n_resamples=n_resamples),
         "average_precision": float(average_precision_score(positive, y_score)),
         "brier": float(brier_score_loss(positive, y_score)),
         "partial_auc": partial_auc_above_tpr(positive, y_score),

@@ -2,11 +2,12 @@
 
 import hashlib
 from functools import lru_cache
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 
-LIBRARIES = ("numpy", "scipy", "scikit-image", "opencv-python-headless", "PyWavelets", "pillow")
-CODE = ("lesion.py", "reading", "preparation", "measures", "extraction/reader.py", "extraction/families.py", "extraction/embedding.py")
+LIBRARIES = ("numpy", "scipy", "skimage", "cv2", "pywt", "PIL")
+MEASURING = ("lesion.py", "reading", "preparation", "measures")
+EXTRACTING = ("extraction/reader.py", "extraction/families.py", "extraction/embedding.py")
 
 
 class NotStorable(Exception):
@@ -52,14 +53,14 @@ def lasting(value):
 
 @lru_cache(maxsize=1)
 def environment():
-    """Return the versions of the libraries, as installed, and the digest of the code that measures."""
-    return tuple((name, version(name)) for name in LIBRARIES), _code_digest()
+    """Return the versions of the libraries and the digest of the code that measures."""
+    return tuple((name, import_module(name).__version__) for name in LIBRARIES), _code_digest()
 
 
 def _code_digest():
     root = Path(__file__).parents[1]
     hasher = hashlib.blake2b(digest_size=16)
-    for entry in CODE:
+    for entry in MEASURING + EXTRACTING:
         path = root / entry
         for file in [path] if path.is_file() else sorted(path.glob("*.py")):
             hasher.update(file.read_bytes())

@@ -1,7 +1,7 @@
 """The one pass over the images: look up what is known, read each other image once, measure it for every family."""
 
 import warnings
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -67,7 +67,7 @@ class Table:
 
     def __init__(self, length, borders, on_error):
         self.values = np.full((length, borders[-1]), np.nan, np.float32)
-        self._columns = [slice(*pair) for pair in zip(borders, borders[1:], strict=False)]
+        self._columns = [slice(*pair) for pair in pairwise(borders)]
         self._on_error = on_error
         self._failures = {}
 

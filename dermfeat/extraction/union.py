@@ -43,9 +43,7 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
     2
     """
 
-    def __init__(
-        self, families=None, *, reader=None, n_jobs=None, on_error="raise", batch_size=32, progress=False
-    ):
+    def __init__(self, families=None, *, reader=None, n_jobs=None, on_error="raise", batch_size=32, progress=False):
         self.families = default_families() if families is None else families
         self.reader = LesionReader() if reader is None else reader
         self.n_jobs = n_jobs

@@ -41,9 +41,7 @@ def decode_mask(item, name, max_pixels):
         with _opened(bytes(item), name, max_pixels) as image:
             gray = _mask_gray(image, name)
     else:
-        raise LesionImageError(
-            name, f"found {type(item).__name__}", "A mask is a path, bytes, PIL image or array."
-        )
+        raise LesionImageError(name, f"found {type(item).__name__}", "A mask is a path, bytes, PIL image or array.")
     return _binary(gray, name)
 
 
@@ -63,9 +61,7 @@ def _binary(gray, name):
         raise LesionImageError(name, f"found {gray.dtype} values", "A mask is bool, or 0 outside the lesion.")
     values = np.unique(gray)
     if values[0] < 0:
-        raise LesionImageError(
-            name, f"found negative values ({values[0]})", "A mask is 0 outside the lesion."
-        )
+        raise LesionImageError(name, f"found negative values ({values[0]})", "A mask is 0 outside the lesion.")
     if len(values) <= 2 and (values[0] == 0 or len(values) == 1):
         return gray > 0
     full = np.iinfo(gray.dtype).max if gray.dtype.kind in "ui" and values[-1] > 1 else 1
@@ -89,14 +85,10 @@ def _opened(data, name, max_pixels):
             name, str(error), "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS and max_pixels."
         ) from error
     except Exception as error:
-        raise LesionImageError(
-            name, f"the file is damaged ({error})", "Copy or download it again."
-        ) from error
+        raise LesionImageError(name, f"the file is damaged ({error})", "Copy or download it again.") from error
     _check_size(image.size, name, max_pixels)
     if image.format in ("TIFF", "WEBP", "PNG") and getattr(image, "n_frames", 1) > 1:
-        raise LesionImageError(
-            name, f"found {image.n_frames} frames", "Save the one you mean as its own file."
-        )
+        raise LesionImageError(name, f"found {image.n_frames} frames", "Save the one you mean as its own file.")
     return image
 
 
@@ -173,9 +165,7 @@ def array_to_rgb(array, name, max_pixels):
         For any other shape, dtype or range.
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise LesionImageError(
-            name, f"found an array of shape {array.shape}", "An image has the shape (H, W, 3)."
-        )
+        raise LesionImageError(name, f"found an array of shape {array.shape}", "An image has the shape (H, W, 3).")
     _check_size(array.shape[1::-1], name, max_pixels)
     array = _to_uint8(array, name)
     if array.ndim == 2 or array.shape[2] == 1:

@@ -57,9 +57,7 @@ def _check_array(X):
     if X.ndim == 3 and X.shape[-1] in (1, 3, 4):
         raise LesionImageError("X", f"{found}, which is one image", "Write [image] or image[np.newaxis].")
     if X.ndim == 2:
-        raise LesionImageError(
-            "X", f"{found}, which is a table", "Give images, not features measured on them."
-        )
+        raise LesionImageError("X", f"{found}, which is a table", "Give images, not features measured on them.")
     raise LesionImageError("X", found, "Give a list of paths, bytes or arrays, or one (N, H, W, 3) array.")
 
 
@@ -116,9 +114,7 @@ def _source(reference, position, max_pixels):
     image, mask = reference, None
     if isinstance(reference, tuple):
         if len(reference) != 2:
-            raise LesionImageError(
-                f"X[{position}]", f"found a tuple of {len(reference)}", "A pair is (image, mask)."
-            )
+            raise LesionImageError(f"X[{position}]", f"found a tuple of {len(reference)}", "A pair is (image, mask).")
         image, mask = reference
     is_path = isinstance(image, (str, os.PathLike))
     name = os.fspath(image) if is_path else f"X[{position}] ({type(image).__name__})"
