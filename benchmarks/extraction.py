@@ -20,7 +20,7 @@ from dermfeat.evaluation import write_results
 
 def extract(folder, count, embedding, alpha, n_jobs):
     """Extract twice in this process and return seconds and the peak memory in MB (Linux: KB are reported)."""
-    import resource
+    import resource  # not on Windows
 
     from dermfeat import CNNEmbedding, LesionFeatures
     from dermfeat.extraction import default_families
@@ -49,8 +49,8 @@ def in_child(*arguments):
     with tempfile.TemporaryDirectory() as cache:
         code = f"import json, runpy; f = runpy.run_path({__file__!r})['extract']; print(json.dumps(f(*{arguments!r})))"
         environment = os.environ | {"DERMFEAT_CACHE": cache, "DERMFEAT_STORE": "1"}
-        done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+        printed = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    return json.loads(printed.splitlines()[-1])
 
 
 def draw(folder, count):
@@ -89,7 +89,7 @@ def main(argv=None):
     table = [{k: f"{v:.4g}" for k, v in row.items()} for row in found]
     notes = [
         f"Images: {args.data or 'drawn, 200 x 150, JPEG'}; embedding: {args.embedding} {args.alpha or ''}",
-        "The output array (float32) is not counted in the ratio of peaks",
+        "The output array (float32) is not counted in the ratio of peaks, nor are worker processes",
     ]
     print(write_results(args.out, "Extraction", {"time and memory": table}, notes, {"results": found}))
     return found

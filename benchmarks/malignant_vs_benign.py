@@ -34,10 +34,10 @@ def models(embedding, segmenter, n_jobs):
     return found
 
 
-def baseline_rows(data, parts):
+def baseline_rows(data, train, parts):
     """Return the rows of models that never look at the lesion, on the images `parts`."""
     y = data.y[parts]
-    majority = np.full(len(y), (data.y == POSITIVE).mean())
+    majority = np.full(len(y), (data.y[train] == POSITIVE).mean())
     rows = {"majority class": binary_scores(y, majority, pos_label=POSITIVE, n_resamples=50)}
     rows["majority class"].pop("auc_interval")
     if data.groups is not None and data.metadata["in_ham10000"].any():
@@ -94,7 +94,7 @@ def main(argv=None):
     if args.embedding != "none":
         embedding = CNNEmbedding(args.embedding, alpha=args.alpha if "mobilenet" in args.embedding else None)
     data, train, test = load(args.data, args.limit)
-    results = {"cross-validation on train": baseline_rows(data, train)}
+    results = {"cross-validation on train": baseline_rows(data, train, train)}
     seconds = {}
     candidates = models(embedding, args.segmenter, args.n_jobs)
     for name, steps in candidates.items():
@@ -103,7 +103,7 @@ def main(argv=None):
         seconds[name] = round(time.perf_counter() - start, 1)
     if len(test):
         found = {name: test_once(data, train, test, steps) for name, steps in candidates.items()}
-        results["test part, evaluated once"] = baseline_rows(data, test) | found
+        results["test part, evaluated once"] = baseline_rows(data, train, test) | found
     grouped = "grouped by lesion" if data.groups is not None else "not grouped: no lesions.csv"
     notes = [
         f"{len(train)} train images, {(data.y[train] == POSITIVE).sum()} malignant; {len(test)} test images",

@@ -30,20 +30,30 @@ def get_config():
         from platformdirs import user_cache_path
 
         folder = user_cache_path("dermfeat", appauthor=False)
+    limit = os.environ.get("DERMFEAT_STORE_LIMIT_MB") or "2048"
+    if not limit.isdecimal():
+        raise ValueError(f"DERMFEAT_STORE_LIMIT_MB is {limit!r}: give a whole number of megabytes")
     return {
-        "cache_folder": Path(folder),
+        "cache_folder": Path(folder).expanduser().absolute(),
         "store": os.environ.get("DERMFEAT_STORE", "1").lower() not in {"0", "false", "off", "no"},
-        "store_limit_mb": int(os.environ.get("DERMFEAT_STORE_LIMIT_MB", "2048")),
+        "store_limit_mb": int(limit),
     }
 
 
 def set_config(**settings):
-    """Change settings for this process and the processes it starts later (names: see `get_config`)."""
+    """Change settings for this process and the processes it starts later (names: see `get_config`).
+
+    None brings a setting's default back. Worker processes that joblib keeps for reuse do not notice a change.
+    """
     unknown = set(settings) - set(_VARIABLES)
     if unknown:
         raise TypeError(f"unknown setting {sorted(unknown)}; there are {sorted(_VARIABLES)}")
     for name, value in settings.items():
-        os.environ[_VARIABLES[name]] = str(int(value)) if isinstance(value, bool) else str(value)
+        if value is None:
+            os.environ.pop(_VARIABLES[name], None)
+        else:
+            os.environ[_VARIABLES[name]] = str(int(value)) if isinstance(value, bool) else str(value)
+    get_config()
 
 
 @contextmanager

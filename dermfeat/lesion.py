@@ -35,8 +35,8 @@ class Lesion:
     image : (H, W, 3) uint8 ndarray
         The prepared sRGB image that colour and texture are measured on.
     mask : (H, W) bool ndarray
-        True inside the lesion; what lies outside the field of view is left out. A mask that covers less than 0.1 %
-        or more than 98.5 % of the field of view outlines nothing: a centred ellipse with 0.6 times the frame's height
+        True inside the lesion, which may go on outside the field of view. A mask that covers less than 0.1 % or
+        more than 98.5 % of the field of view outlines nothing: a centred ellipse with 0.6 times the frame's height
         and width takes its place and `is_fallback` is True.
     raw : (H, W, 3) uint8 ndarray, optional
         The image before colour constancy and hair removal, which networks look at. `image` by default.
@@ -84,8 +84,7 @@ class Lesion:
         self.raw = image if raw is None else raw
         self.field = np.ones(shape, bool) if field is None else field
         self.hair = np.zeros(shape, bool) if hair is None else hair
-        mask = mask & self.field
-        share = mask.sum() / max(self.field.sum(), 1)
+        share = (mask & self.field).sum() / max(self.field.sum(), 1)
         outlines_nothing = not MIN_LESION <= share <= MAX_LESION
         self.mask = centred_ellipse(shape) if outlines_nothing else mask
         self.is_fallback = bool(is_fallback or outlines_nothing)
@@ -194,11 +193,13 @@ def centred_ellipse(shape):
 
 
 def largest_component(mask):
-    """Return the largest 8-connected component of a bool mask as a bool mask of the same shape."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    """Return the largest 8-connected component of a bool mask, of equal ones the most central, as a bool mask."""
+    count, labels, stats, centroids = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count <= 2:
         return mask
-    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    middle = (np.array(mask.shape[::-1]) - 1) / 2
+    off_centre = np.linalg.norm(centroids[1:] - middle, axis=1) / sum(mask.shape)
+    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA] - off_centre))
 
 
 def _cut_out(array, centre, zoom, border):

@@ -33,15 +33,16 @@ class LesionPipeline(Pipeline):
         steps = default_steps() if steps is None else steps
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
 
-    def positive_proba(self, X):
-        """Return the (n,) probabilities of the positive class, the classifier's `pos_label`.
+    def positive_proba(self, X, pos_label=None):
+        """Return the (n,) probabilities of `pos_label`, by default of the classifier's own.
 
         Raises
         ------
         ValueError
-            If the labels are words or many and the classifier has no `pos_label`.
+            If the labels are words or many and neither says which is positive.
         """
-        index = positive_index(self.classes_, getattr(self[-1], "pos_label", None))
+        stated = getattr(self[-1], "pos_label", None) if pos_label is None else pos_label
+        index = positive_index(self.classes_, stated)
         return self.predict_proba(X)[:, index]
 
 
@@ -81,7 +82,7 @@ def default_steps(
     reader : LesionReader, optional
         How an image becomes a lesion.
     n_jobs, on_error
-        As for `LesionFeatures`.
+        As for `LesionFeatures`. Rows of NaN, which ``on_error="nan"`` gives, suit XGBoost but no sampler.
     random_state : int or None, default=0
         Seed of the default classifier.
 
@@ -90,6 +91,11 @@ def default_steps(
     list of (str, estimator or "passthrough")
         The scaler gives the columns one scale for samplers that measure distances, such as SMOTE.
     """
+    if sampler is not None and on_error == "nan":
+        raise ValueError(
+            "samplers refuse the rows of NaN that on_error='nan' gives; use on_error='raise', or put an imputer in "
+            "front of the sampler in steps of your own"
+        )
     features = LesionFeatures(
         _chosen_families(families, embedding), reader=reader or LesionReader(), n_jobs=n_jobs, on_error=on_error
     )
@@ -123,6 +129,7 @@ def default_classifier(**params):
 
 
 def _chosen_families(families, embedding):
+    families = [families] if isinstance(families, str) else families
     known = dict(default_families())
     chosen = []
     for entry in CLASSICAL if families is None else families:

@@ -1,4 +1,4 @@
-"""Tune features, sampler and classifier together; every image is read once, however many candidates there are.
+"""Tune features, sampler and classifier together; an image is measured once for each setting of the features.
 
     python examples/02_tune.py [--n 160]
 

@@ -8,7 +8,7 @@ Without --data, drawn lesions are used. For research and education, not for diag
 
 import argparse
 
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 from dermfeat import CNNEmbedding, LesionPipeline, datasets, default_steps
 
@@ -25,6 +25,8 @@ def main(argv=None):
     data = datasets.load_folder(args.data) if args.data else datasets.make_lesions(args.n, random_state=0)
     weights = None if args.random_weights else "imagenet"
     embedding = CNNEmbedding(args.embedding, weights=weights, alpha=args.alpha)
+    groups = range(len(data.X)) if data.groups is None else data.groups  # photos of one lesion stay together
+    folds = StratifiedGroupKFold(3)
     rows = {
         "classical": default_steps(),
         "deep": default_steps(families=[], embedding=embedding),
@@ -32,7 +34,7 @@ def main(argv=None):
     }
     for name, steps in rows.items():
         scoring = "roc_auc" if len(data.target_names) == 2 else "roc_auc_ovr"
-        auc = cross_val_score(LesionPipeline(steps), data.X, data.y, scoring=scoring, cv=StratifiedKFold(3))
+        auc = cross_val_score(LesionPipeline(steps), data.X, data.y, groups=groups, scoring=scoring, cv=folds)
         print(f"{name:18} AUC {auc.mean():.3f} ± {auc.std():.3f}")
 
 

@@ -96,13 +96,25 @@ def test_positive_class(two):
     model = LesionClassifier(pos_label="melanoma", **SMALL).fit(X, words(y))
     np.testing.assert_array_equal(model.positive_proba(X), model.predict_proba(X)[:, 0])
     with pytest.raises(ValueError, match="none of the classes"):
-        LesionClassifier(pos_label="mel", **SMALL).fit(X, words(y)).positive_proba(X)
+        LesionClassifier(pos_label="mel", **SMALL).fit(X, words(y))
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        LesionClassifier(**SMALL).fit(X, words(y)[:-1])
     with pytest.raises(ValueError, match="Say so with pos_label"):
         LesionClassifier(**SMALL).fit(X, words(y)).positive_proba(X)
     assert positive_index([0, 1]) == positive_index([False, True]) == positive_index([-1, 1]) == 1
     for ambiguous in ([0, 1, 2], [3, 7], ["a", "b"]):
         with pytest.raises(ValueError, match="positive class"):
             positive_index(ambiguous)
+
+
+def test_labels_survive_a_model_file(two, tmp_path):
+    X, y = two
+    model = LesionClassifier(**SMALL).fit(X, words(y))
+    model.save_model(tmp_path / "model.json")
+    loaded = LesionClassifier()
+    loaded.load_model(tmp_path / "model.json")
+    assert loaded.classes_.tolist() == ["melanoma", "nevus"]
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
 def test_one_class_is_refused(two):

@@ -3,6 +3,7 @@
 import shutil
 import tracemalloc
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def cold(tmp_path, session_cache):
 def decoded(monkeypatch):
     """The names of the images decoded in this process."""
     names, read = [], Source.read
-    monkeypatch.setattr(Source, "read", lambda self: names.append(self.name) or read(self))
+    monkeypatch.setattr(Source, "read", lambda self, digest=None: names.append(self.name) or read(self, digest))
     return names
 
 
@@ -125,30 +126,40 @@ def test_pixels_families_ignore_the_reader(paths, cold, decoded):
     assert len(decoded) == 6
 
 
+MEASURED = []
+
+
+def area(lesion):
+    MEASURED.append(lesion.image.shape)
+    return {"area": float(lesion.area)}
+
+
+class OwnColors(ColorFeatures):
+    version = "1"
+
+
 def test_functions_are_stored_only_with_a_version(paths, cold):
-    calls = []
-
-    def measure(lesion):
-        calls.append(lesion.image.shape)
-        return {"area": float(lesion.area)}
-
     for version, expected in ((None, 4), ("1", 2), ("2", 2)):
-        features = FunctionFeatures(measure, version=version)
-        calls.clear()
+        features = FunctionFeatures(area, version=version)
+        MEASURED.clear()
         for _ in range(2):
             features.transform(paths[:2])
-        assert calls.count((96, 120, 3)) == expected  # the others are of the reference lesion, for the names
+        assert MEASURED.count((96, 120, 3)) == expected  # the others are of the reference lesion, for the names
 
 
 def test_keys_of_callables_and_foreign_classes():
-    class Own(ColorFeatures):
+    class Local(OwnColors):
         pass
 
     reader = LesionReader()
     assert family_key(ColorFeatures(), reader)
-    assert family_key(Own(), reader) is None
-    Own.version = "1"
-    assert family_key(Own(), reader) not in (None, family_key(ColorFeatures(), reader))
+    assert family_key(Local(), reader) is None  # its source does not tell what surrounds it
+    assert family_key(OwnColors(), reader) not in (None, family_key(ColorFeatures(), reader))
+    for closed in (lambda lesion: {"a": 1.0}, partial(area)):
+        assert family_key(FunctionFeatures(closed, version="1"), reader) is None
+    assert family_key(TextureFeatures(levels=np.int64(16)), reader) == family_key(TextureFeatures(levels=16), reader)
+    assert family_key(TextureFeatures(distances=np.array([1, 3])), reader)
+    assert family_key(ColorFeatures(), LesionReader(max_pixels=5)) == family_key(ColorFeatures(), reader)
     assert family_key(ColorFeatures(), LesionReader(segmenter=central_square)) is None
     assert family_key(small_embedding(), LesionReader(segmenter=central_square))
 
@@ -181,11 +192,13 @@ def test_errors_of_measures_are_not_swallowed(paths, cold):
     def faulty(lesion):
         return {"a": 1 / (lesion.image.shape[0] - 96)}
 
-    with pytest.raises(ValueError, match=r"not finite: \['a'\]"):
+    with pytest.raises(ValueError, match=r"not finite.*: \['a'\]"):
         LesionFeatures([("own", FunctionFeatures(broken))], on_error="nan").transform(paths[:1])
     with pytest.raises(ZeroDivisionError) as caught:
         LesionFeatures([("own", FunctionFeatures(faulty))], on_error="nan").transform(paths[:1])
     assert caught.value.__notes__ == [f"while measuring {paths[0]}"]
+    with pytest.raises(ValueError, match="not finite"):
+        LesionFeatures([("own", FunctionFeatures(lambda lesion: {"a": 1e300}))]).transform(paths[:1])
     with pytest.raises(ValueError, match="other names"):
         FunctionFeatures(lambda lesion: {f"h{lesion.image.shape[0]}": 1.0}).transform(paths[:1])
 
@@ -193,7 +206,11 @@ def test_errors_of_measures_are_not_swallowed(paths, cold):
 def test_union_says_what_is_wrong_with_its_families():
     with pytest.raises(TypeError, match="FeatureUnion or ColumnTransformer"):
         LesionFeatures([("color", object())]).fit([])
-    with pytest.raises(ValueError, match="must differ"):
+    with pytest.raises(TypeError, match="'own' is a LesionFeatures"):
+        LesionFeatures([("own", LesionFeatures())]).fit([])
+    with pytest.raises(ValueError, match="conflict with constructor arguments"):
+        LesionFeatures([("n_jobs", ColorFeatures())]).fit([])
+    with pytest.raises(ValueError, match="not unique"):
         LesionFeatures([("a", ColorFeatures()), ("a", MaskFeatures())]).fit([])
     with pytest.raises(ValueError, match="every one is 'drop'"):
         LesionFeatures([("a", "drop")]).fit([])
@@ -206,6 +223,8 @@ def test_drop_and_nested_parameters(paths):
     assert not any("texture__" in name for name in features.get_feature_names_out())
     assert features.reader.hair_removal is False
     assert LesionFeatures().reader.hair_removal is True
+    assert features.set_params(reader=None, families=None).reader.hair_removal is True
+    assert len(features.families) == 4
 
 
 def test_reader_sizes_and_masks():

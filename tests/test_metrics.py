@@ -46,6 +46,13 @@ def test_cluster_bootstrap_is_wider_than_by_image_when_photos_repeat():
     assert by_lesion > 2 * by_image
 
 
+def test_bootstrap_refuses_what_it_cannot_resample():
+    with pytest.raises(ValueError, match="one class only"):
+        bootstrap_interval(roc_auc_score, [1, 1, 1], [0.1, 0.2, 0.3])
+    with pytest.raises(ValueError, match="missing values"):
+        bootstrap_interval(roc_auc_score, [1, 0, 1], [0.1, 0.2, 0.3], groups=["a", None, "b"])
+
+
 def test_binary_scores_agree_with_scikit_learn():
     rng = np.random.default_rng(2)
     y = np.where(rng.random(300) < 0.4, "melanoma", "nevus")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -124,7 +125,7 @@ GRID = {
 
 def test_grid_of_12_candidates_decodes_each_image_once(data, tmp_path, monkeypatch):
     names, read = [], Source.read
-    monkeypatch.setattr(Source, "read", lambda self: names.append(self.name) or read(self))
+    monkeypatch.setattr(Source, "read", lambda self, digest=None: names.append(self.name) or read(self, digest))
     with config_context(cache_folder=tmp_path):
         search = GridSearchCV(quick(), GRID, scoring="roc_auc", cv=StratifiedGroupKFold(5), n_jobs=1)
         search.fit(data.paths, data.y, groups=data.groups)
@@ -149,6 +150,7 @@ class CountingReader(LesionReader):
 
 def test_grid_with_two_workers_decodes_at_most_twice(data, tmp_path):
     log = tmp_path / "log"
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test keep its settings
     with config_context(cache_folder=tmp_path):
         pipe = quick(reader=CountingReader(log=str(log)))
         search = GridSearchCV(pipe, GRID, scoring="roc_auc", cv=StratifiedGroupKFold(5), n_jobs=2)

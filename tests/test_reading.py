@@ -113,6 +113,24 @@ def test_digest_follows_content(rgb, tmp_path):
     assert sources([path])[0].digest != first.digest
 
 
+def test_digest_of_pil_images_covers_palette_and_transparency(rgb):
+    plain = Image.fromarray(rgb[..., 0]).convert("P")
+    repainted, clear = plain.copy(), plain.copy()
+    repainted.putpalette([255 - i // 3 for i in range(768)])
+    clear.info["transparency"] = 40
+    digests = {sources([image])[0].digest for image in (plain, repainted, clear, plain.copy())}
+    assert len(digests) == 3
+
+
+def test_a_file_that_changes_meanwhile_is_noticed(rgb, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(rgb).save(path)
+    before = sources([path])[0].digest
+    Image.fromarray(rgb[::-1].copy()).save(path)
+    with pytest.raises(LesionImageError, match="changed while"):
+        sources([path])[0].read(before)
+
+
 def test_masks_of_every_kind(rgb, tmp_path):
     mask = rgb[..., 0] > 90
     palette = Image.fromarray(np.where(mask, 0, 1).astype(np.uint8), "L").convert("P")
@@ -128,6 +146,21 @@ def test_masks_of_every_kind(rgb, tmp_path):
     assert not decode_mask(np.zeros((5, 5), np.uint8), "mask", 100).any()
 
 
+@pytest.mark.parametrize(
+    "scale", [np.float32(1), np.float64(255), np.uint8(255), np.uint16(65535), np.int32(65535), np.int32(255)], ids=repr
+)
+def test_graded_masks_are_cut_at_half(scale):
+    graded = (np.linspace(0, 1, 400).reshape(20, 20) * scale).astype(scale.dtype)
+    assert decode_mask(graded, "mask", 1000).mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("labels", [(0, 1, 2), (1, 2), (3, 7), (5,), (0, 1, 100)], ids=str)
+def test_masks_of_labels_are_refused(labels):
+    mask = np.array(labels, np.uint8)[np.arange(400).reshape(20, 20) % len(labels)]
+    with pytest.raises(LesionImageError, match="found the values"):
+        decode_mask(mask, "mask", 1000)
+
+
 BAD = {
     "empty": (b"", "is empty"),
     "text": (b"hello, this is no image", "not an image"),
@@ -140,6 +173,12 @@ BAD = {
     "not finite": (np.full((20, 20, 3), np.nan), "NaN"),
     "negative": (np.full((20, 20, 3), -0.5), "from -0.5"),
     "int64": (np.zeros((20, 20, 3), np.int64), "dtype int64"),
+    "unscaled": (np.ones((20, 20, 3), np.uint8), "uint8 values up to 1"),
+    "unscaled 16 bit": (np.full((20, 20, 3), 200, np.uint16), "uint16 values up to 200"),
+    "objects": (np.full((20, 20, 3), None), "shape|array|ndarray"),
+    "null byte": ("a\0b", "cannot be read"),
+    "list pair": ([b"a", b"b"], "found list"),
+    "no path": ("", "cannot be read|no such file"),
     "channels": (np.zeros((20, 20, 5), np.uint8), "shape"),
     "1-D": (np.zeros(20, np.uint8), "shape"),
     "tiny": (np.zeros((3, 20, 3), np.uint8), "20 x 3 pixels"),
@@ -213,6 +252,9 @@ def test_x_takes_every_sequence(rgb):
         (np.zeros(20), "found an array"),
         (pd.DataFrame({"image": ["a"]}), 'X\\["image"\\]'),
         (7, "found int"),
+        ({"a": "b"}, "found dict"),
+        (bytearray(b"bytes"), "one image"),
+        ((path for path in ["a", "b"]), "found generator"),
     ],
 )
 def test_x_that_is_no_list_of_images(X, message):

@@ -88,6 +88,21 @@ def test_the_oldest_rows_go_when_the_file_is_full(path):
     assert next(iter(rows(0, 1))) not in held
 
 
+def test_two_processes_find_the_same_damage(path):
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all" * 50)
+    code = (
+        "import sys, warnings; from pathlib import Path; from dermfeat.extraction.store import Store\n"
+        "import numpy as np; warnings.simplefilter('ignore')\n"
+        "key = sys.argv[2].encode() * 16; store = Store(Path(sys.argv[1]), 100)\n"
+        "store.put({key: np.ones(3, np.float32)}); store.close()\n"
+        "assert len(Store(Path(sys.argv[1]), 100).get([key])) == 1\n"
+    )
+    openers = [subprocess.Popen([sys.executable, "-c", code, path, name]) for name in "abcd"]
+    assert [opener.wait(60) for opener in openers] == [0] * 4
+    assert len(list(path.parent.glob("*.damaged-*"))) >= 1
+
+
 def test_two_processes_write_at_once(path):
     code = (
         "import sys, numpy as np; from pathlib import Path; from dermfeat.extraction.store import Store\n"

@@ -1,6 +1,7 @@
 """Measures of a classifier's worth, with intervals."""
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 from sklearn.metrics import (
     auc,
@@ -38,8 +39,21 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
     groups : (n,) array, optional
         Lesions or patients: they are resampled as wholes, so that photos of one lesion do not count as independent.
         Without groups the images are resampled.
+
+    Notes
+    -----
+    A resample that holds one class only is drawn again.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` holds one class only, or a group is missing.
     """
     y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    if len(np.unique(y_true)) < 2:
+        raise ValueError("y_true holds one class only; both are needed")
+    if groups is not None and pd.isna(np.asarray(groups, object)).any():
+        raise ValueError("groups holds missing values; give every image a group, its own if need be")
     rng = check_random_state(random_state)
     members = _members(np.arange(len(y_true)) if groups is None else groups)
     values = []

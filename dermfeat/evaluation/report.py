@@ -74,7 +74,7 @@ def write_results(stem, title, tables, notes, details):
     text = "\n\n".join(parts) + "\n"
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_suffix(".md").write_text(text, encoding="utf-8")
+    stem.with_name(f"{stem.name}.md").write_text(text, encoding="utf-8")
     record = {"title": title, "notes": notes, "tables": tables, "versions": installed} | details
-    stem.with_suffix(".json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    stem.with_name(f"{stem.name}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return text

@@ -36,9 +36,11 @@ class LesionTransformer(TransformerMixin, BaseEstimator):
         numbers = self.measure(lesion)
         return tuple(numbers), np.fromiter(numbers.values(), np.float64, len(numbers))
 
-    def finish(self, prepared):
-        """Return the rows of a batch, (n, n_features), from what `prepare` returned for each image."""
-        names = self.names()
+    def finish(self, prepared, names):
+        """Return the rows of a batch, (n, n_features), from what `prepare` returned for each image.
+
+        `names` are the column names, against which the names of each image are checked.
+        """
         for found, row in prepared:
             self._check(names, found, row)
         return np.stack([row for _, row in prepared])
@@ -50,9 +52,10 @@ class LesionTransformer(TransformerMixin, BaseEstimator):
                 f"{title}.measure gave other names for one image than for the reference lesion: "
                 f"{sorted(set(found) ^ set(names))[:5]}. It must give the same names in the same order for all."
             )
-        if not np.isfinite(row).all():
-            bad = [name for name, value in zip(found, row, strict=True) if not np.isfinite(value)]
-            raise ValueError(f"{title}.measure gave values that are not finite: {bad[:5]}")
+        fine = np.abs(row) <= np.finfo(np.float32).max
+        if not fine.all():
+            bad = [name for name, good in zip(found, fine, strict=True) if not good]
+            raise ValueError(f"{title}.measure gave values that are not finite (in float32): {bad[:5]}")
 
     def names(self):
         """Return the tuple of column names, those of `measure` on a drawn reference lesion."""

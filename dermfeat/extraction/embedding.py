@@ -67,8 +67,10 @@ class CNNEmbedding(LesionTransformer):
         shrinks = rgb.shape[0] > height and rgb.shape[1] > width
         return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
-    def finish(self, prepared):
+    def finish(self, prepared, names=None):
         """Return the (n, n_features) float32 rows of a batch of prepared images."""
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size}: give 1 or more")
         network = self._network()
         steps = range(0, len(prepared), self.batch_size)
         return np.concatenate([network.run(np.stack(prepared[i : i + self.batch_size])) for i in steps])
@@ -89,6 +91,8 @@ class CNNEmbedding(LesionTransformer):
 
     def _network(self):
         if str(self.backbone).endswith(".keras"):
+            if self.alpha is not None or self.weights != "imagenet":
+                raise ValueError(f"{self.backbone} brings its own weights and width; leave weights and alpha out")
             spec = NetworkSpec(
                 source=str(self.backbone), size=self.input_size, stages=self.stages, pooling=self.pooling
             )

@@ -2,6 +2,7 @@
 
 from dermfeat import measures
 from dermfeat.extraction.base import LesionTransformer
+from dermfeat.extraction.keys import Declared
 
 
 class MaskFeatures(LesionTransformer):
@@ -112,7 +113,8 @@ class FunctionFeatures(LesionTransformer):
     function : callable
         From `Lesion` to ``{name: finite number}`` with the same names for every lesion.
     version : str, optional
-        Rows are kept in the store only if this is given; change it when the function changes.
+        Rows of a function of a module are kept in the store only if this is given; change it when something
+        changes that the function calls (a change of its own source is noticed).
 
     Examples
     --------
@@ -132,6 +134,5 @@ class FunctionFeatures(LesionTransformer):
         return dict(self.function(lesion))
 
     def store_identity(self):
-        """Return the function's name where a version says what it does, else the function, which has no key."""
-        named = f"{self.function.__module__}.{self.function.__qualname__}"
-        return self.function if self.version is None else named
+        """Return the function with its version."""
+        return Declared(self.function, self.version)

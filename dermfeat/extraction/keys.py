@@ -1,17 +1,28 @@
 """What a stored row depends on: the code, the parameters and the libraries that compute it."""
 
 import hashlib
+import inspect
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
 
 LIBRARIES = ("numpy", "scipy", "skimage", "cv2", "pywt", "PIL")
-MEASURING = ("lesion.py", "reading", "preparation", "measures")
-EXTRACTING = ("extraction/reader.py", "extraction/families.py", "extraction/embedding.py")
+MEASURING = ("lesion.py", "reading", "preparation", "measures", "networks", "embedding")
+EXTRACTING = tuple(f"extraction/{name}.py" for name in ("base", "reader", "families", "embedding"))
 
 
 class NotStorable(Exception):
     """A parameter without a lasting identity: a callable that declares no version."""
+
+
+class Declared(NamedTuple):
+    """A user's function with the version that stands for what it does."""
+
+    function: object
+    version: str | None
 
 
 def family_key(family, reader):
@@ -23,7 +34,7 @@ def family_key(family, reader):
     try:
         parts = [_estimator(family, family.store_identity())]
         if family.looks_at == "lesion":
-            parts.append(_estimator(reader, reader.get_params()))
+            parts.append(_estimator(reader, reader.get_params() | {"max_pixels": None}))  # refuses, changes nothing
     except NotStorable:
         return None
     return hashlib.blake2b(repr((parts, environment())).encode(), digest_size=16).digest()
@@ -32,22 +43,46 @@ def family_key(family, reader):
 def _estimator(estimator, identity):
     kind = type(estimator)
     declared = getattr(estimator, "version", None)
-    if declared is None and not kind.__module__.startswith("dermfeat."):
-        raise NotStorable(kind.__qualname__)
+    if not kind.__module__.startswith("dermfeat."):
+        declared = _declared(kind, declared)
     return [kind.__module__, kind.__qualname__, declared, lasting(identity)]
+
+
+def _declared(code, version):
+    """Return what tells a user's class or function from others: its name, its version and what it is compiled to.
+
+    What has no version, or depends on what surrounds it (lambdas, closures), cannot be stored.
+    """
+    name = getattr(code, "__qualname__", "<>")
+    if version is None or "<" in name:
+        raise NotStorable(name)
+    functions = [code] if inspect.isfunction(code) else filter(inspect.isfunction, vars(code).values())
+    return [code.__module__, name, str(version), sorted(repr(_compiled(f.__code__)) for f in functions)]
+
+
+def _compiled(constant):
+    """Return a code object, with the constants in it, in a form whose `repr` is the same in every process."""
+    if inspect.iscode(constant):
+        return constant.co_code, constant.co_names, [_compiled(inner) for inner in constant.co_consts]
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
 
 
 def lasting(value):
     """Return `value` in a form whose `repr` is the same in every process, or raise `NotStorable`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, Declared):
+        return _declared(*value)
     if isinstance(value, (list, tuple)):
         return [lasting(v) for v in value]
     if isinstance(value, dict):
         return sorted((str(k), lasting(v)) for k, v in value.items())
-    if callable(value) and getattr(value, "version", None) is not None:
-        name = getattr(value, "__qualname__", type(value).__qualname__)
-        return [value.__module__, name, str(value.version)]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return lasting(value.tolist())
+    if isinstance(value, PurePath):
+        return str(value)
+    if callable(value):
+        return lasting(Declared(value, getattr(value, "version", None)))
     raise NotStorable(repr(value))
 
 

@@ -13,6 +13,7 @@ from dermfeat.extraction.store import open_store
 from dermfeat.reading import as_references, sources
 
 _NAMED_FAILURES = 20  # unreadable images that the warning names
+_known_names = {}  # of the families seen in this process, under their keys
 _LOOK_UP = 1024  # images whose rows are looked up together
 
 
@@ -35,22 +36,35 @@ def extract(X, families, reader, *, n_jobs=None, on_error="raise", batch_size=32
     """
     if on_error not in ("raise", "nan"):
         raise ValueError(f"on_error={on_error!r}: use 'raise' or 'nan'")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: give 1 or more")
     references = as_references(X)
-    ends = list(accumulate(len(family.names()) for family in families))
-    table = Table(len(references), [0, *ends], on_error)
+    keys = [family_key(family, reader) for family in families]
+    names = [_names(family, key) for family, key in zip(families, keys, strict=True)]
+    table = Table(len(references), [0, *accumulate(map(len, names))], on_error)
     with open_store() as store, tqdm(total=len(references), disable=not progress, unit="image") as bar:
-        keys = [family_key(family, reader) if store is not None else None for family in families]
         todo = _look_up(references, reader.max_pixels, keys, store, table)
         bar.update(len(references) - len(todo))
         batches = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
         workers = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
-        jobs = (delayed(_measure)(_sources(references, batch, reader), batch, families, reader) for batch in batches)
+        jobs = (
+            delayed(_measure)(_sources(references, batch, reader), batch, families, names, reader) for batch in batches
+        )
         for batch, (rows, failures) in zip(batches, workers(jobs), strict=True):
             table.fill(batch, rows, failures)
             _keep(store, batch, rows, keys)
             bar.update(len(batch))
     table.warn()
     return table.values
+
+
+def _names(family, key):
+    """Return the family's column names; those of a family with a key are asked for once in a process."""
+    if key is None:
+        return family.names()
+    if key not in _known_names:
+        _known_names[key] = family.names()
+    return _known_names[key]
 
 
 class Missing:
@@ -96,7 +110,7 @@ class Table:
     def warn(self):
         if not self._failures:
             return
-        lines = [f"  X[{i}] {error}" for i, error in sorted(self._failures.items())]
+        lines = [f"  X[{i}] {_without_place(error)}" for i, error in sorted(self._failures.items())]
         rest = len(lines) - _NAMED_FAILURES
         lines = lines[:_NAMED_FAILURES] + ([f"  and {rest} more"] if rest > 0 else [])
         warnings.warn(
@@ -104,6 +118,11 @@ class Table:
             + "\n".join(lines),
             stacklevel=4,
         )
+
+
+def _without_place(error):
+    """Return the error without the place of the first copy, where its item has no name but a place."""
+    return f"{error.item.partition(' ')[2] if error.item.startswith('X[') else error.item}: {error.found}"
 
 
 def _look_up(references, max_pixels, keys, store, table):
@@ -141,13 +160,13 @@ def _sources(references, batch, reader):
     return [sources([references[i]], start=i, max_pixels=reader.max_pixels)[0] for i in firsts]
 
 
-def _measure(batch_sources, batch, families, reader):
+def _measure(batch_sources, batch, families, names, reader):
     """Measure a batch in a worker; return ``{(index, family): row}`` and ``{index: error}``."""
     prepared = {family: [] for family in range(len(families))}
     failures = {}
     for index, (source, item) in enumerate(zip(batch_sources, batch, strict=True)):
         try:
-            for family, piece in _prepare(source, item.families, families, reader):
+            for family, piece in _prepare(source, item, families, reader):
                 prepared[family].append((index, piece))
         except LesionImageError as error:
             failures[index] = error
@@ -157,17 +176,17 @@ def _measure(batch_sources, batch, families, reader):
     rows = {}
     for family, pieces in prepared.items():
         if pieces:
-            finished = families[family].finish([piece for _, piece in pieces])
+            finished = families[family].finish([piece for _, piece in pieces], names[family])
             rows.update({(index, family): row for (index, _), row in zip(pieces, finished, strict=True)})
     return rows, failures
 
 
-def _prepare(source, wanted, families, reader):
-    rgb, mask = source.read()
+def _prepare(source, item, families, reader):
+    rgb, mask = source.read(item.digest)
     lesion = None
-    if any(families[f].looks_at == "lesion" for f in wanted):
+    if any(families[f].looks_at == "lesion" for f in item.families):
         lesion = reader.prepare(rgb, mask, source.name)
-    return [(f, families[f].prepare(rgb if families[f].looks_at == "pixels" else lesion)) for f in wanted]
+    return [(f, families[f].prepare(rgb if families[f].looks_at == "pixels" else lesion)) for f in item.families]
 
 
 def _keep(store, batch, rows, keys):

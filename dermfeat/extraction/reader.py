@@ -81,6 +81,8 @@ class LesionReader(BaseEstimator):
         return Lesion(image, mask, raw=raw, field=field, hair=hair, is_fallback=unsure)
 
     def _resize(self, rgb):
+        if self.working_size < MIN_SIDE:
+            raise ValueError(f"working_size={self.working_size}: give {MIN_SIDE} pixels or more")
         height, width = rgb.shape[:2]
         scale = min(1, self.working_size / max(height, width))
         scale = max(scale, MIN_SIDE / min(height, width))

@@ -5,7 +5,7 @@ import sqlite3
 import time
 import warnings
 import zlib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import numpy as np
 
@@ -95,20 +95,31 @@ class Store:
             )
         except sqlite3.DatabaseError as error:
             self.close()
-            aside = self._set_aside()
-            warnings.warn(
-                f"the store {self.path} was damaged ({error}); it was set aside as {aside.name} and begun anew.",
-                stacklevel=2,
-            )
-            self._guarded(self._open)
+            self._guarded(self._begin_anew, error)
         return None
 
-    def _set_aside(self):
-        aside = self.path.with_name(f"{self.path.stem}.damaged-{time.time_ns()}")
-        for ending in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
-        os.replace(self.path, aside)
-        return aside
+    def _begin_anew(self, error):
+        """Set the damaged file aside, unless another process has done so already, and open a new one."""
+        if not self._is_sound():
+            aside = self.path.with_name(f"{self.path.stem}.damaged-{time.time_ns()}")
+            with suppress(FileNotFoundError):
+                os.replace(self.path, aside)
+                for ending in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+            warnings.warn(
+                f"the store {self.path} was damaged ({error}); it was set aside as {aside.name} and begun anew.",
+                stacklevel=3,
+            )
+        self._open()
+
+    def _is_sound(self):
+        if not self.path.exists():
+            return True
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60)) as connection:
+                return connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        except sqlite3.DatabaseError:
+            return False
 
 
 def _pack(row):

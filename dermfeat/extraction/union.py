@@ -44,12 +44,13 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
     """
 
     def __init__(self, families=None, *, reader=None, n_jobs=None, on_error="raise", batch_size=32, progress=False):
-        self.families = default_families() if families is None else families
-        self.reader = LesionReader() if reader is None else reader
+        self.families = families
+        self.reader = reader
         self.n_jobs = n_jobs
         self.on_error = on_error
         self.batch_size = batch_size
         self.progress = progress
+        self._with_defaults()
 
     def get_params(self, deep=True):
         """Return the parameters, those of the families and the reader as ``name__parameter``."""
@@ -57,7 +58,13 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
 
     def set_params(self, **params):
         """Set parameters; ``name="drop"`` leaves a family out."""
-        return self._set_params("families", **params)
+        self._set_params("families", **params)
+        return self._with_defaults()
+
+    def _with_defaults(self):
+        self.families = default_families() if self.families is None else self.families
+        self.reader = LesionReader() if self.reader is None else self.reader
+        return self
 
     def fit(self, X, y=None):
         """Check the families and return self; no image is read."""
@@ -87,12 +94,9 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
         )
 
     def measure(self, lesion):
-        """Return ``{name: value}`` of one `Lesion` over all families that look at lesions."""
+        """Return ``{name: value}`` of one `Lesion` over all families; networks see its raw pixels."""
         return {
-            f"{name}__{key}": value
-            for name, family in self._active()
-            if family.looks_at == "lesion"
-            for key, value in family.measure(lesion).items()
+            f"{name}__{key}": value for name, family in self._active() for key, value in family.measure(lesion).items()
         }
 
     def names(self):
@@ -100,13 +104,12 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
         return tuple(f"{name}__{key}" for name, family in self._active() for key in family.names())
 
     def _active(self):
-        names = [name for name, _ in self.families]
-        if len(set(names)) < len(names) or any("__" in name for name in names):
-            raise ValueError(f"families={names}: names must differ and not contain '__'")
+        self._validate_names([name for name, _ in self.families])
         for name, family in self.families:
-            if family != "drop" and not isinstance(family, LesionTransformer):
+            fits = isinstance(family, LesionTransformer) and not isinstance(family, LesionFeatures)
+            if not fits and family != "drop":
                 raise TypeError(
-                    f"family {name!r} is a {type(family).__name__}. Use a LesionTransformer or 'drop'; what learns "
+                    f"family {name!r} is a {type(family).__name__}. Use a family of measures or 'drop'; what learns "
                     "from y or from other rows stands beside LesionFeatures, in a FeatureUnion or ColumnTransformer."
                 )
         active = [(name, family) for name, family in self.families if family != "drop"]

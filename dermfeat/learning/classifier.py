@@ -1,7 +1,10 @@
 """LesionClassifier: XGBoost that takes the labels as they are."""
 
+import json
+
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_consistent_length
 from sklearn.utils.class_weight import compute_sample_weight
 from xgboost import XGBClassifier
 
@@ -39,12 +42,15 @@ class LesionClassifier(XGBClassifier):
         Raises
         ------
         ValueError
-            If there is one class only, or `eval_set` holds a label that `y` has not. (`pos_label` is looked up when
-            it is used: `cross_val_predict` fits on integer codes.)
+            If there is one class only, or `eval_set` holds a label that `y` has not, or the labels are words and
+            `pos_label` is another one. (`cross_val_predict` fits on integer codes: there it is not looked up.)
         """
+        check_consistent_length(X, y)
         encoder = LabelEncoder().fit(y)
         if len(encoder.classes_) < 2:
             raise ValueError(f"y holds one class only, {str(encoder.classes_[0])!r}; a classifier needs two or more")
+        if isinstance(self.pos_label, str) and encoder.classes_.dtype.kind in "OUT":
+            positive_index(encoder.classes_, self.pos_label)
         if self.class_weight is not None:
             weight = compute_sample_weight(self.class_weight, y)
             sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
@@ -54,6 +60,17 @@ class LesionClassifier(XGBClassifier):
         super().fit(X, encoder.transform(y), sample_weight=sample_weight, eval_set=eval_set, **kwargs)
         self._labels = encoder.classes_
         return self
+
+    def save_model(self, fname):
+        """Save as XGBoost does (JSON or UBJ), the labels with it."""
+        self.get_booster().set_attr(labels=json.dumps(self.classes_.tolist()))
+        super().save_model(fname)
+
+    def load_model(self, fname):
+        """Load what `save_model` wrote."""
+        super().load_model(fname)
+        labels = self.get_booster().attr("labels")
+        self._labels = None if labels is None else np.array(json.loads(labels))
 
     def get_xgb_params(self):
         """Return the parameters that XGBoost itself knows."""

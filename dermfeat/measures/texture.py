@@ -84,7 +84,7 @@ def _quantised(lesion, levels, border):
     low, high = np.searchsorted(np.cumsum(histogram(lesion.gray, lesion.mask, 256)), (0.01, 0.99))
     table = np.clip((np.arange(256) - low) * (levels / max(high - low, 1)), 0, levels - 1).astype(np.uint8)
     image = np.where(lesion.mask[box], table[lesion.gray[box]], np.uint8(levels))
-    return cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_CONSTANT, value=levels)
+    return cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_CONSTANT, value=int(levels))
 
 
 def cooccurrence(image, distance, levels):

@@ -1,5 +1,5 @@
 """References to pixels: each image is decoded once, and known by a digest of its content."""
 
-from dermfeat.reading.sources import MAX_PIXELS, Source, as_references, sources
+from dermfeat.reading.references import MAX_PIXELS, Source, as_references, sources
 
 __all__ = ["MAX_PIXELS", "Source", "as_references", "sources"]

@@ -10,6 +10,7 @@ from dermfeat._errors import LesionImageError
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 MIN_SIDE = 8
 MAX_ASPECT = 8
+MAX_LABEL = 32  # integers up to it are labels of several regions, not a graded mask
 
 
 def decode_rgb(data, name, max_pixels):
@@ -30,8 +31,8 @@ def decode_rgb(data, name, max_pixels):
 def decode_mask(item, name, max_pixels):
     """Return a mask, given as bytes, PIL image or array, as (H, W) bool ndarray.
 
-    Palette images are taken by colour, not by index. A mask of two values, one of them 0, is True at the other;
-    a graded one above half of its type's range.
+    Palette images are taken by colour, not by index. A mask of two values, one of them 0, is True at the other; a
+    graded one (up to 1, 255 or 65535, as a JPEG gives) above half of that. Labels of several regions are refused.
     """
     if isinstance(item, np.ndarray):
         gray = item
@@ -60,12 +61,13 @@ def _binary(gray, name):
     if gray.dtype.kind not in "uif" or not np.isfinite(gray).all():
         raise LesionImageError(name, f"found {gray.dtype} values", "A mask is bool, or 0 outside the lesion.")
     values = np.unique(gray)
-    if values[0] < 0:
-        raise LesionImageError(name, f"found negative values ({values[0]})", "A mask is 0 outside the lesion.")
-    if len(values) <= 2 and (values[0] == 0 or len(values) == 1):
+    if values[0] == 0 and len(values) <= 2:
         return gray > 0
-    full = np.iinfo(gray.dtype).max if gray.dtype.kind in "ui" and values[-1] > 1 else 1
-    full = 255 if full != 1 and values[-1] <= 255 else full
+    graded = len(values) > 2 and values[0] >= 0 and (gray.dtype.kind == "f" or values[-1] > MAX_LABEL)
+    full = next((f for f in (1, 255, 65535) if f >= values[-1]), None) if graded else None
+    if full is None or values[-1] <= full / 2:
+        shown = ", ".join(f"{value:g}" for value in values[:6])
+        raise LesionImageError(name, f"found the values {shown} ...", "A mask is 0 outside the lesion, 255 inside.")
     return gray > full / 2
 
 
@@ -74,6 +76,7 @@ def _opened(data, name, max_pixels):
         raise LesionImageError(name, "the file is empty", "Copy or download it again.")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        frames = getattr(image, "n_frames", 1)
     except Image.UnidentifiedImageError:
         raise LesionImageError(
             name,
@@ -87,8 +90,8 @@ def _opened(data, name, max_pixels):
     except Exception as error:
         raise LesionImageError(name, f"the file is damaged ({error})", "Copy or download it again.") from error
     _check_size(image.size, name, max_pixels)
-    if image.format in ("TIFF", "WEBP", "PNG") and getattr(image, "n_frames", 1) > 1:
-        raise LesionImageError(name, f"found {image.n_frames} frames", "Save the one you mean as its own file.")
+    if image.format in ("TIFF", "WEBP", "PNG") and frames > 1:
+        raise LesionImageError(name, f"found {frames} frames", "Save the one you mean as its own file.")
     return image
 
 
@@ -177,10 +180,12 @@ def array_to_rgb(array, name, max_pixels):
 
 
 def _to_uint8(array, name):
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.uint16:
-        return np.rint(array / 257).astype(np.uint8)
+    if array.dtype in (np.uint8, np.uint16):
+        if 0 < array.max() <= (255 if array.dtype == np.uint16 else 1):
+            raise LesionImageError(
+                name, f"found {array.dtype} values up to {array.max()}", "Scale them to the whole range of their type."
+            )
+        return array if array.dtype == np.uint8 else np.rint(array / 257).astype(np.uint8)
     if array.dtype.kind != "f":
         raise LesionImageError(name, f"found dtype {array.dtype}", "Use uint8, uint16, or float in [0, 1].")
     if not np.isfinite(array).all():

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from dermfeat._errors import LesionImageError
-from dermfeat.reading.pixels import array_to_rgb, decode_mask, decode_rgb, loaded, pil_to_rgb
+from dermfeat.reading.pixels import array_to_rgb, decode_mask, decode_rgb, pil_to_rgb
 
 MAX_PIXELS = 64_000_000
 
@@ -37,19 +38,19 @@ def as_references(X):
             f"found a DataFrame with the columns {list(X.columns)[:5]}",
             'Give the column with the images, X["image"], or put the features into a ColumnTransformer.',
         )
-    if isinstance(X, (str, bytes, os.PathLike, Image.Image)):
+    if isinstance(X, (str, bytes, bytearray, os.PathLike, Image.Image)):
         raise LesionImageError("X", "found one image where a list of images is expected", "Write [image].")
     if isinstance(X, np.ndarray):
         return _check_array(X)
     if isinstance(X, (list, tuple)):
         return X
-    if hasattr(X, "__len__") and hasattr(X, "__getitem__"):
+    if hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, Mapping):
         return [X[i] for i in range(len(X))]
     raise LesionImageError("X", f"found {type(X).__name__}", "Give a list of paths, bytes or arrays.")
 
 
 def _check_array(X):
-    if X.ndim == 1 and X.dtype.kind in "OU":
+    if X.ndim == 1 and X.dtype.kind in "OUT":
         return X
     if X.ndim == 4 and X.shape[-1] in (1, 3, 4):
         return X
@@ -83,13 +84,15 @@ class Source:
     @cached_property
     def digest(self):
         """Hexadecimal digest of the content of image and mask; equal content gives equal digests."""
-        parts = [_digest(self.image, self.name)]
-        if self.mask is not None:
-            parts.append(_digest(self.mask, f"mask of {self.name}"))
-        return "-".join(parts)
+        return self._digest(*self._load())
 
-    def read(self):
+    def read(self, digest=None):
         """Decode the image.
+
+        Parameters
+        ----------
+        digest : str, optional
+            What the content must still have.
 
         Returns
         -------
@@ -98,11 +101,31 @@ class Source:
         mask : (H', W') bool ndarray or None
             The user's mask at its own size.
         """
-        rgb = _rgb(self.image, self.name, self.max_pixels)
-        if self.mask is None:
-            return rgb, None
-        name = f"mask of {self.name}"
-        return rgb, decode_mask(_load(self.mask, name), name, self.max_pixels)
+        image, mask = self._load()
+        if digest is not None and self._digest(image, mask) != digest:
+            raise LesionImageError(self.name, "the file changed while it was worked on", "Run again.")
+        return self._rgb(image), None if mask is None else self._bool(mask)
+
+    def _load(self):
+        mask = None if self.mask is None else _load(self.mask, self._mask_name)
+        return _load(self.image, self.name), mask
+
+    def _digest(self, image, mask):
+        """Files and arrays are digested as they are, PIL images, which have much beside their pixels, decoded."""
+        image = self._rgb(image) if isinstance(image, Image.Image) else image
+        mask = self._bool(mask) if isinstance(mask, Image.Image) else mask
+        parts = [_digest(image, self.name)]
+        return "-".join(parts if mask is None else [*parts, _digest(mask, self._mask_name)])
+
+    def _rgb(self, image):
+        return _rgb(image, self.name, self.max_pixels)
+
+    def _bool(self, mask):
+        return decode_mask(mask, self._mask_name, self.max_pixels)
+
+    @property
+    def _mask_name(self):
+        return f"mask of {self.name}"
 
 
 def sources(references, *, start=0, max_pixels=MAX_PIXELS):
@@ -116,8 +139,8 @@ def _source(reference, position, max_pixels):
         if len(reference) != 2:
             raise LesionImageError(f"X[{position}]", f"found a tuple of {len(reference)}", "A pair is (image, mask).")
         image, mask = reference
-    is_path = isinstance(image, (str, os.PathLike))
-    name = os.fspath(image) if is_path else f"X[{position}] ({type(image).__name__})"
+    path = os.fspath(image) if isinstance(image, (str, os.PathLike)) else ""
+    name = str(path) or f"X[{position}] ({type(image).__name__})"
     return Source(image, mask, name, max_pixels)
 
 
@@ -131,43 +154,32 @@ def _load(item, name):
         raise LesionImageError(
             name, "there is no such file", f"Check the path; it is looked up from {Path.cwd()}."
         ) from None
-    except OSError as error:
-        raise LesionImageError(
-            name, f"cannot be read ({error.strerror})", "Check that it is a file you may read."
-        ) from error
+    except (OSError, ValueError) as error:
+        raise LesionImageError(name, f"cannot be read ({error})", "Check that it is a file you may read.") from error
 
 
 def _rgb(item, name, max_pixels):
-    item = _load(item, name)
     if isinstance(item, (bytes, bytearray, memoryview)):
         return decode_rgb(bytes(item), name, max_pixels)
     if isinstance(item, Image.Image):
         return pil_to_rgb(item, name, max_pixels)
     if isinstance(item, np.ndarray):
         return array_to_rgb(item, name, max_pixels)
-    raise LesionImageError(
-        name,
-        f"found {type(item).__name__}",
-        "An image is a path, the bytes of a file, a PIL image or an array.",
-    )
+    raise _no_image(item, name)
 
 
 def _digest(item, name):
-    item = _load(item, name)
     hasher = hashlib.blake2b(digest_size=16)
-    if isinstance(item, Image.Image):
-        loaded(item, name)
-        hasher.update(repr((item.mode, item.getpalette(), sorted(item.getexif().items()))).encode())
-        hasher.update(item.info.get("icc_profile") or b"")
-        item = np.asarray(item)
-    if isinstance(item, np.ndarray):
+    if isinstance(item, np.ndarray) and not item.dtype.hasobject:
         hasher.update(f"{item.dtype.str}{item.shape}".encode())
-        item = np.ascontiguousarray(item).view(np.uint8).reshape(-1) if item.size else b""
+        item = np.ascontiguousarray(item).reshape(-1).view(np.uint8)
     elif not isinstance(item, (bytes, bytearray, memoryview)):
-        raise LesionImageError(
-            name,
-            f"found {type(item).__name__}",
-            "An image is a path, the bytes of a file, a PIL image or an array.",
-        )
+        raise _no_image(item, name)
     hasher.update(item)
     return hasher.hexdigest()
+
+
+def _no_image(item, name):
+    pair = " A pair of image and mask is a tuple." if isinstance(item, list) else ""
+    found = f"found {type(item).__name__}" + (f" of {item.dtype}" if isinstance(item, np.ndarray) else "")
+    return LesionImageError(name, found, f"An image is a path, the bytes of a file, a PIL image or an array.{pair}")
