@@ -144,6 +144,8 @@ def test_masks_of_every_kind(rgb, tmp_path):
     for kind in kinds:
         np.testing.assert_array_equal(sources([(rgb, kind)])[0].read()[1], mask)
     assert not decode_mask(np.zeros((5, 5), np.uint8), "mask", 100).any()
+    for full in (np.ones((5, 5), bool), np.ones((5, 5)), np.full((5, 5), 255, np.uint8)):
+        assert decode_mask(full, "mask", 100).all()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def _binary(gray, name):
     if gray.dtype.kind not in "uif" or not np.isfinite(gray).all():
         raise LesionImageError(name, f"found {gray.dtype} values", "A mask is bool, or 0 outside the lesion.")
     values = np.unique(gray)
-    if values[0] == 0 and len(values) <= 2:
+    if len(values) <= 2 and (values[0] == 0 or (len(values) == 1 and values[0] in (1, 255, 65535))):
         return gray > 0
     graded = len(values) > 2 and values[0] >= 0 and (gray.dtype.kind == "f" or values[-1] > MAX_LABEL)
     full = next((f for f in (1, 255, 65535) if f >= values[-1]), None) if graded else None
