@@ -88,7 +88,7 @@ def main(argv=None):
         row["peak / first peak"] = (row["peak MB"] - row["output MB"]) / (found[0]["peak MB"] - found[0]["output MB"])
     table = [{k: f"{v:.4g}" for k, v in row.items()} for row in found]
     notes = [
-        f"Images: {args.data or 'drawn, 200 x 150, JPEG'}; embedding: {args.embedding} {args.alpha or ''}",
+        f"Images: {Path(args.data).name if args.data else 'drawn, 200 x 150, JPEG'}; embedding: {args.embedding} {args.alpha or ''}",
         "The output array (float32) is not counted in the ratio of peaks, nor are worker processes",
     ]
     print(write_results(args.out, "Extraction", {"time and memory": table}, notes, {"results": found}))

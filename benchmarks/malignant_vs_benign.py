@@ -113,7 +113,8 @@ def main(argv=None):
         "Classifier: XGBoost with class weights, parameters fixed beforehand",
     ]
     tables = {title: [score_row(name, s) for name, s in rows.items()] for title, rows in results.items()}
-    details = {"results": results, "seconds": seconds, "arguments": vars(args)}
+    arguments = {name: value for name, value in vars(args).items() if name not in ("data", "out")}
+    details = {"results": results, "seconds": seconds, "arguments": arguments}
     print(write_results(args.out, "Malignant vs. benign", tables, notes, details))
     return results
 
