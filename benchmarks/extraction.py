@@ -87,8 +87,9 @@ def main(argv=None):
         row["second / first"] = row["second s"] / row["first s"]
         row["peak / first peak"] = (row["peak MB"] - row["output MB"]) / (found[0]["peak MB"] - found[0]["output MB"])
     table = [{k: f"{v:.4g}" for k, v in row.items()} for row in found]
+    images = Path(args.data).name if args.data else "drawn, 200 x 150, JPEG"
     notes = [
-        f"Images: {Path(args.data).name if args.data else 'drawn, 200 x 150, JPEG'}; embedding: {args.embedding} {args.alpha or ''}",
+        f"Images: {images}; embedding: {args.embedding} {args.alpha or ''}",
         "The output array (float32) is not counted in the ratio of peaks, nor are worker processes",
     ]
     print(write_results(args.out, "Extraction", {"time and memory": table}, notes, {"results": found}))
