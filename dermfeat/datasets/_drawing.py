@@ -5,14 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-COLORS = {  # sRGB, Kasmi & Mokrani 2016
-    "white": (197, 188, 217),
-    "red": (118, 21, 17),
-    "light_brown": (163, 82, 16),
-    "dark_brown": (135, 44, 5),
-    "blue_gray": (113, 108, 139),
-    "black": (41, 31, 30),
-}
+from dermfeat.measures.color_clinical import DERMOSCOPIC_COLORS as COLORS
+
 SHAPES = ("ellipse", "rectangle", "diamond", "notched_ellipse")
 MOST = {"dots": 300, "globules": 80, "streaks": 60}
 ANGLES = 2048  # samples of the outline's radius

@@ -7,7 +7,7 @@ from dermfeat.lesion import pixels
 from dermfeat.measures.color import entropy, mean_color, percentiles_of
 
 TIE = 0.01  # CIELAB units that count as no difference
-DERMOSCOPIC_COLORS = {
+DERMOSCOPIC_COLORS = {  # sRGB, Kasmi & Mokrani 2016
     "white": (197, 188, 217),
     "red": (118, 21, 17),
     "light_brown": (163, 82, 16),
