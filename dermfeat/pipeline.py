@@ -1,9 +1,12 @@
 """LesionPipeline and the steps that it has by default."""
 
+import numpy as np
+import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_consistent_length
 
-from dermfeat.extraction import CNNEmbedding, LesionFeatures, LesionReader, default_families
+from dermfeat.extraction import CNNEmbedding, LesionFeatures, default_families
 from dermfeat.learning import LesionClassifier, positive_index
 
 CLASSICAL = ("mask", "color", "texture", "abcd")
@@ -33,6 +36,28 @@ class LesionPipeline(Pipeline):
         steps = default_steps() if steps is None else steps
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
 
+    def fit(self, X, y=None, **params):
+        """Fit all steps; labels are checked before the first image is read.
+
+        Parameters
+        ----------
+        X : sequence of image references, or a table for pipelines with a ColumnTransformer
+        y : (n,) sequence of labels
+        **params
+            As for `imblearn.pipeline.Pipeline.fit`.
+
+        Raises
+        ------
+        ValueError
+            If a label is missing, or there are not as many labels as images.
+        """
+        if y is not None:
+            check_consistent_length(X, y)
+            missing = np.flatnonzero(pd.isna(np.asarray(y, object)))
+            if len(missing):
+                raise ValueError(f"y[{missing[0]}] is missing ({len(missing)} of {len(y)}); leave such images out")
+        return super().fit(X, y, **params)
+
     def positive_proba(self, X, pos_label=None):
         """Return the (n,) probabilities of `pos_label`, by default of the classifier's own.
 
@@ -57,6 +82,7 @@ def default_steps(
     reader=None,
     n_jobs=None,
     on_error="raise",
+    progress=False,
     random_state=0,
 ):
     """Return the steps ``augment, features, scaler, sampler, classifier`` of a `LesionPipeline`.
@@ -81,7 +107,10 @@ def default_steps(
         The positive class of the default classifier.
     reader : LesionReader, optional
         How an image becomes a lesion.
-    n_jobs, on_error
+    n_jobs : int, optional
+        Worker processes of `LesionFeatures` and threads of the default classifier, one by default: inside a grid
+        search, more of them fight with the search's own.
+    on_error, progress
         As for `LesionFeatures`. Rows of NaN, which ``on_error="nan"`` gives, suit XGBoost but no sampler.
     random_state : int or None, default=0
         Seed of the default classifier.
@@ -97,11 +126,14 @@ def default_steps(
             "front of the sampler in steps of your own"
         )
     features = LesionFeatures(
-        _chosen_families(families, embedding), reader=reader or LesionReader(), n_jobs=n_jobs, on_error=on_error
+        _chosen_families(families, embedding), reader=reader, n_jobs=n_jobs, on_error=on_error, progress=progress
     )
     if classifier is None:
         classifier = default_classifier(
-            class_weight="balanced" if sampler is None else None, pos_label=pos_label, random_state=random_state
+            class_weight="balanced" if sampler is None else None,
+            pos_label=pos_label,
+            random_state=random_state,
+            n_jobs=n_jobs or 1,
         )
     elif pos_label is not None:
         raise ValueError("pos_label goes to the default classifier; give it to your own classifier instead")
@@ -124,6 +156,7 @@ def default_classifier(**params):
         "subsample": 0.8,
         "colsample_bytree": 0.3,
         "tree_method": "hist",
+        "n_jobs": 1,
     }
     return LesionClassifier(**settings | params)
 

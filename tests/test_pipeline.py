@@ -197,6 +197,17 @@ def test_metadata_columns_beside_the_image(data):
     assert names[0].startswith("image__color__")
 
 
+def test_labels_are_checked_before_images_are_read():
+    X = ["no such file.jpg"] * 4
+    for y in (["a", None, "b", "a"], [0.0, np.nan, 1.0, 0.0], pd.Series(["a", pd.NA, "b", "a"], index=list("wxyz"))):
+        with pytest.raises(ValueError, match=r"y\[1\] is missing \(1 of 4\)"):
+            quick().fit(X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        quick().fit(X, ["a", "b"])
+    with pytest.raises(ValueError, match="samplers refuse"):
+        default_steps(sampler=SMOTE(), on_error="nan")
+
+
 def test_meta_estimators(data):
     calibrated = CalibratedClassifierCV(quick(), cv=2).fit(data.paths, data.y)
     assert calibrated.predict_proba(data.paths).shape == (60, 2)

@@ -163,6 +163,7 @@ def test_masks_of_labels_are_refused(labels):
         decode_mask(mask, "mask", 1000)
 
 
+PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 255, (24, 32, 3), np.uint8))
 BAD = {
     "empty": (b"", "is empty"),
     "text": (b"hello, this is no image", "not an image"),
@@ -178,6 +179,8 @@ BAD = {
     "unscaled": (np.ones((20, 20, 3), np.uint8), "uint8 values up to 1"),
     "unscaled 16 bit": (np.full((20, 20, 3), 200, np.uint16), "uint16 values up to 200"),
     "objects": (np.full((20, 20, 3), None), "shape|array|ndarray"),
+    "address": ("http://example.org/a.jpg", "addresses are not fetched"),
+    "photo as mask": ((np.zeros((24, 32, 3), np.uint8), encoded(PHOTO, "PNG")), "found a colour photo"),
     "null byte": ("a\0b", "cannot be read"),
     "list pair": ([b"a", b"b"], "found list"),
     "no path": ("", "cannot be read|no such file"),
@@ -238,7 +241,8 @@ def test_mutated_files_give_pixels_or_the_one_error(data):
 def test_x_takes_every_sequence(rgb):
     batch = np.stack([rgb, rgb])
     series = pd.Series(["a.jpg", "b.jpg"], index=[5, 9])
-    for X in ([rgb, rgb], (rgb, rgb), batch, series, np.array(["a", "b"]), np.array(["a", "b"], object)):
+    assert len(as_references((rgb, rgb, rgb))) == 3
+    for X in ([rgb, rgb], batch, series, np.array(["a", "b"]), np.array(["a", "b"], object)):
         references = as_references(X)
         assert len(references) == 2
         _ = references[1]
@@ -254,6 +258,7 @@ def test_x_takes_every_sequence(rgb):
         (np.zeros(20), "found an array"),
         (pd.DataFrame({"image": ["a"]}), 'X\\["image"\\]'),
         (7, "found int"),
+        (("image.jpg", "mask.png"), "tuple of two"),
         ({"a": "b"}, "found dict"),
         (bytearray(b"bytes"), "one image"),
         ((path for path in ["a", "b"]), "found generator"),

@@ -32,7 +32,13 @@ def traced(spec):
         if meta is not None:
             return folder, meta
     stale = list(home.glob("graph-*"))
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"{home}: the traced network cannot be kept there ({error.strerror}); choose a folder that can be written "
+            "with dermfeat.set_config(cache_folder=...) or the environment variable DERMFEAT_CACHE"
+        ) from error
     with tempfile.TemporaryDirectory(dir=home, prefix="tracing-", ignore_cleanup_errors=True) as temporary:
         graph = Path(temporary, "graph")
         graph.mkdir()
@@ -110,6 +116,6 @@ def _error(spec, report, child):
     except (OSError, ValueError):
         kind, details = "", child.stderr
         message = f"the tracing process ended with status {child.returncode}"
-    error = _PASSED_ON.get(kind, RuntimeError)(f"{spec.source} cannot be traced. {message}")
+    error = _PASSED_ON.get(kind, RuntimeError)(f"{spec.source}: {message}")
     error.__cause__ = subprocess.CalledProcessError(child.returncode, child.args, child.stdout, details)
     return error

@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from dermfeat._optional import require
 from dermfeat.networks.graphs import is_current, traced
+from dermfeat.networks.runtime import load_openvino
 
 KEPT = 4  # compiled networks kept per process
 _per_process = {}  # process id -> (lock, compiled networks): a forked child compiles its own
@@ -110,7 +110,7 @@ def compiled(spec, *, threads=None):
     RuntimeError
         Where the tracing fails in another way. The traceback of the tracing process is in ``__cause__.stderr``.
     """
-    require("openvino")
+    load_openvino()
     lock, kept = _per_process.setdefault(os.getpid(), (threading.Lock(), OrderedDict()))
     with lock:
         network = kept.pop((spec, threads), None)
@@ -123,7 +123,7 @@ def compiled(spec, *, threads=None):
 
 
 def _compile(folder, threads):
-    import openvino as ov
+    ov = load_openvino()
     from openvino import properties
     from openvino.properties import hint
 

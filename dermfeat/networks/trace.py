@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dermfeat._optional import require
+from dermfeat.networks.runtime import block_telemetry
 from dermfeat.networks.spec import LAST
 from dermfeat.networks.weights import keras_weights, sha256
 
@@ -22,6 +23,7 @@ SEED = 0  # of the random weights
 
 def main():
     """Trace what the request on standard input asks for; return the exit status."""
+    block_telemetry()
     request = json.load(sys.stdin)
     folder = Path(request["folder"])
     try:

@@ -10,6 +10,7 @@ from dermfeat._errors import LesionImageError
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 MIN_SIDE = 8
 MAX_ASPECT = 8
+MAX_TINT = 8  # mean difference between the channels of a mask that was saved as colour image
 MAX_LABEL = 32  # integers up to it are labels of several regions, not a graded mask
 
 
@@ -48,7 +49,13 @@ def decode_mask(item, name, max_pixels):
 
 def _mask_gray(image, name):
     image = ImageOps.exif_transpose(loaded(image, name))
-    return np.asarray(image if image.mode in ("1", "L", "I;16", "I") else image.convert("RGB").convert("L"))
+    if image.mode in ("1", "L", "I;16", "I"):
+        return np.asarray(image)
+    rgb = image.convert("RGB")
+    gray = np.asarray(rgb.convert("L"))
+    if np.ptp(np.asarray(rgb), axis=2).mean() > MAX_TINT and len(np.unique(gray)) > MAX_LABEL:
+        raise LesionImageError(name, "found a colour photo", "A pair is (image, mask), in this order.")
+    return gray
 
 
 def _binary(gray, name):

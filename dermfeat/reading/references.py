@@ -36,12 +36,16 @@ def as_references(X):
         raise LesionImageError(
             "X",
             f"found a DataFrame with the columns {list(X.columns)[:5]}",
-            'Give the column with the images, X["image"], or put the features into a ColumnTransformer.',
+            'Give the column with the images, X["image"]; in a ColumnTransformer write "image", not ["image"].',
         )
     if isinstance(X, (str, bytes, bytearray, os.PathLike, Image.Image)):
         raise LesionImageError("X", "found one image where a list of images is expected", "Write [image].")
     if isinstance(X, np.ndarray):
         return _check_array(X)
+    if isinstance(X, tuple) and len(X) == 2:
+        raise LesionImageError(
+            "X", "found a tuple of two", "For one image with its mask write [(image, mask)], for two images a list."
+        )
     if isinstance(X, (list, tuple)):
         return X
     if hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, Mapping):
@@ -151,9 +155,9 @@ def _load(item, name):
     try:
         return Path(item).read_bytes()
     except FileNotFoundError:
-        raise LesionImageError(
-            name, "there is no such file", f"Check the path; it is looked up from {Path.cwd()}."
-        ) from None
+        cure = f"Check the path; it is looked up from {Path.cwd()}."
+        cure = "Download it first; addresses are not fetched." if "://" in name else cure
+        raise LesionImageError(name, "there is no such file", cure) from None
     except (OSError, ValueError) as error:
         raise LesionImageError(name, f"cannot be read ({error})", "Check that it is a file you may read.") from error
 

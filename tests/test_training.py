@@ -1,0 +1,71 @@
+"""Augmentation of training images; the training itself where a backend that can train is installed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from dermfeat import datasets
+from dermfeat.training import augmentation
+
+
+@pytest.fixture
+def pair():
+    image, mask, _ = datasets.draw_lesion((120, 160), random_state=3)
+    return image, mask * np.uint8(255)
+
+
+def test_augmented_pairs_have_the_asked_form_and_follow_the_seed(pair):
+    for seed in range(40):
+        image, mask = augmentation.augment(*pair, 96, np.random.default_rng(seed))
+        again, _ = augmentation.augment(*pair, 96, np.random.default_rng(seed))
+        assert image.shape == (96, 96, 3)
+        assert image.dtype == np.uint8
+        assert mask.shape == (96, 96)
+        assert mask.dtype == np.float32
+        assert 0 <= mask.min() <= mask.max() <= 1
+        np.testing.assert_array_equal(image, again)
+    assert (image != augmentation.augment(*pair, 96, np.random.default_rng(999))[0]).any()
+
+
+def test_image_and_mask_move_together(pair):
+    painted = cv2.cvtColor(pair[1], cv2.COLOR_GRAY2RGB)
+    for seed in range(20):
+        image, mask = augmentation._move(painted, pair[1], 96, np.random.default_rng(seed))
+        np.testing.assert_array_equal(image[..., 0], mask)
+
+
+def test_what_is_drawn_over_the_lesion_leaves_the_mask(pair):
+    rng = np.random.default_rng(0)
+    square = cv2.resize(pair[0], (96, 96)), cv2.resize(pair[1], (96, 96))
+    for step in (augmentation._light, augmentation._ink, augmentation._hairs, augmentation._ruler):
+        image, mask = step(*square, rng)
+        np.testing.assert_array_equal(mask, square[1])
+        assert (image != square[0]).any()
+    _, mask = augmentation._dark_corners(*square, rng)
+    assert set(np.unique(mask)) <= set(np.unique(square[1]))
+
+
+BACKENDS = [name for name in ("tensorflow", "torch", "jax") if importlib.util.find_spec(name)]
+
+
+@pytest.mark.skipif(not BACKENDS, reason="training needs dermfeat[tensorflow], [torch] or [jax]")
+def test_segmenter_trains_and_resumes(tmp_path):
+    data = datasets.make_lesions(24, size=(60, 80), random_state=0)
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for i, (image, mask) in enumerate(zip(data.X, data.masks, strict=True)):
+        cv2.imwrite(str(tmp_path / "images" / f"{i}.jpg"), image[..., ::-1])
+        cv2.imwrite(str(tmp_path / "masks" / f"{i}_segmentation.png"), mask * np.uint8(255))
+    environment = os.environ | {"KERAS_BACKEND": BACKENDS[0], "KERAS_HOME": str(tmp_path / "keras")}
+    out = tmp_path / "segmenter.keras"
+    command = [sys.executable, "-m", "dermfeat.training.segmenter", "--data", str(tmp_path), "--out", str(out)]
+    for epochs in ("1", "2"):
+        subprocess.run([*command, "--epochs", epochs], env=environment, check=True)
+    lines = (tmp_path / "segmenter.keras.csv").read_text().split()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1"]
+    assert out.stat().st_size > 10_000
