@@ -384,3 +384,17 @@ def test_backbones_answer_to_both_spellings():
 def test_specs_survive_json():
     spec = find_backbone("vgg16").spec(weights=None)
     assert json.loads(json.dumps(vars(spec)))["order"] == "BGR"
+
+
+def test_nothing_is_sent_and_nothing_written_to_the_home_folder(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import sys; from dermfeat.embedding import find_backbone; from dermfeat.networks import compiled\n"
+        "compiled(find_backbone('mobilenet').spec(weights=None, size=32, alpha=0.25))\n"
+        "assert 'openvino' in sys.modules and 'openvino_telemetry' not in sys.modules\n"
+    )
+    environment = os.environ | {"HOME": str(home), "USERPROFILE": str(home), "DERMFEAT_CACHE": str(tmp_path / "cache")}
+    environment.pop("KERAS_HOME", None)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    assert not {"intel", ".keras"} & {path.name for path in home.iterdir()}

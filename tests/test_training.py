@@ -55,7 +55,7 @@ BACKENDS = [name for name in ("tensorflow", "torch", "jax") if importlib.util.fi
 
 @pytest.mark.skipif(not BACKENDS, reason="training needs dermfeat[tensorflow], [torch] or [jax]")
 def test_segmenter_trains_and_resumes(tmp_path):
-    data = datasets.make_lesions(24, size=(60, 80), random_state=0)
+    data = datasets.make_lesions(24, size=(96, 128), random_state=0)
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
     for i, (image, mask) in enumerate(zip(data.X, data.masks, strict=True)):
