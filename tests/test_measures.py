@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,13 +86,20 @@ def test_number_of_columns_stays_in_its_budget():
     assert 200 <= len(LesionFeatures().names()) <= 300
 
 
+def tolerance(key, opencv):
+    """Asymmetry and border are measured on a resampled close-up, and OpenCV resamples a little otherwise each year."""
+    resampled = key.startswith("abcd__") and opencv != cv2.__version__
+    return {"rel": 2e-2, "abs": 1e-3} if resampled else {"rel": 2e-3, "abs": 2e-4}
+
+
 def test_golden_values():
-    golden = json.loads(GOLDEN.read_text())["values"]
+    golden = json.loads(GOLDEN.read_text())
     found = measured()
-    assert {k: set(v) for k, v in found.items()} == {k: set(v) for k, v in golden.items()}
+    assert {k: set(v) for k, v in found.items()} == {k: set(v) for k, v in golden["values"].items()}
     for name, values in found.items():
         for key, value in values.items():
-            assert value == pytest.approx(golden[name][key], rel=2e-3, abs=2e-4), f"{name}: {key}"
+            allowed = tolerance(key, golden["opencv"])
+            assert value == pytest.approx(golden["values"][name][key], **allowed), f"{name}: {key}"
 
 
 def check_ranges(lesion, ranges):
@@ -146,4 +154,6 @@ def test_any_image_and_any_mask_give_finite_values_in_range(seed, height, width,
 
 
 if __name__ == "__main__":  # writes the golden file: python tests/test_measures.py
-    GOLDEN.write_text(json.dumps({"versions": versions(), "values": measured()}, indent=1) + "\n")
+    GOLDEN.write_text(
+        json.dumps({"opencv": cv2.__version__, "versions": versions(), "values": measured()}, indent=1) + "\n"
+    )
