@@ -49,17 +49,17 @@ def _move(image, mask, size, rng):
 def _light(image, mask, rng):
     """Change gain, gamma, saturation and colour cast, and let the light fall off to one side."""
     size = len(image)
-    values = (image.astype(np.float32) / 255) ** np.exp(rng.uniform(-0.4, 0.4))
-    gray = values.mean(axis=2, keepdims=True)
-    values = gray + (values - gray) * rng.uniform(0.5, 1.5)
-    values = (values - 0.5) * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.1, 0.1)
-    values = values * np.exp(rng.uniform(-0.2, 0.2, 3))
-    y, x = np.mgrid[:size, :size].astype(np.float32) / size - 0.5
-    slope = rng.uniform(-0.3, 0.3, 2)
-    values = values * (1 + slope[0] * x + slope[1] * y)[..., None]
+    tones = (np.arange(256, dtype=np.float32) / 255) ** np.exp(rng.uniform(-0.4, 0.4))
+    tones = (tones - 0.5) * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.1, 0.1)
+    saturation, gains = rng.uniform(0.5, 1.5), np.exp(rng.uniform(-0.2, 0.2, 3))
+    mix = gains[:, None] * (saturation * np.eye(3) + (1 - saturation) / 3)
+    values = cv2.transform(tones.astype(np.float32)[image], mix)
+    ramp = np.arange(size, dtype=np.float32) / size - 0.5
+    slope = rng.uniform(-0.3, 0.3, 2).astype(np.float32)
+    values *= (1 + slope[0] * ramp + slope[1] * ramp[:, None])[..., None]
     if rng.random() < 0.05:
         values = values[..., ::-1]
-    return np.clip(values * 255, 0, 255).astype(np.uint8), mask
+    return cv2.convertScaleAbs(np.maximum(values, 0), alpha=255), mask
 
 
 def _ink(image, mask, rng):
@@ -108,7 +108,7 @@ def _ruler(image, mask, rng):
 def _dark_corners(image, mask, rng):
     """Cut to a round field of view; what lies outside it is no lesion."""
     size = len(image)
-    y, x = np.mgrid[:size, :size]
+    y, x = np.ogrid[:size, :size]
     centre = size / 2 + rng.normal(0, 0.04 * size, 2)
     radius = size * rng.uniform(0.48, 0.68)
     inside = 1 / (1 + np.exp((np.hypot(x - centre[0], y - centre[1]) - radius) / rng.uniform(0.5, 0.04 * size)))
@@ -122,8 +122,8 @@ def _camera(image, mask, rng):
     if rng.random() < 0.4:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))
     if rng.random() < 0.4:
-        noise = rng.normal(0, rng.uniform(2, 12), image.shape)
-        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+        noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(2, 12))
+        image = cv2.convertScaleAbs(np.maximum(image + noise, 0))
     if rng.random() < 0.4:
         quality = int(rng.integers(30, 95))
         image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)

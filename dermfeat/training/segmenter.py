@@ -21,28 +21,28 @@ from dermfeat.reading import sources
 from dermfeat.training.augmentation import augment
 
 SIZE = 192
-WIDTHS = (24, 32, 48, 64, 96)
+WIDTHS = (16, 32, 64, 80, 96)
 LONGEST = 256  # images are kept in memory at this size
 
 
 def build(size=SIZE, widths=WIDTHS):
     """Return the network: (n, size, size, 3) in [0, 255] to (n, size, size, 1) probabilities of lesion.
 
-    A U-Net (Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28) whose first layer halves the resolution.
+    A U-Net (Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28) whose first layer halves the resolution and
+    whose finest level, the costly one, has one convolution instead of two.
     """
     inputs = layers.Input((size, size, 3))
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     skips = []
     for depth, width in enumerate(widths):
         x = _conv(x, width, strides=2)
-        x = _conv(x, width)
+        x = _conv(x, width) if depth else x
         if depth < len(widths) - 1:
             skips.append(x)
-    for width, skip in zip(reversed(widths[:-1]), reversed(skips), strict=True):
-        x = layers.UpSampling2D(2)(x)
-        x = layers.Concatenate()([x, skip])
-        x = _conv(x, width)
-        x = _conv(x, width)
+    for depth in reversed(range(len(skips))):
+        x = layers.Concatenate()([layers.UpSampling2D(2)(x), skips[depth]])
+        x = _conv(x, widths[depth])
+        x = _conv(x, widths[depth]) if depth else x
     x = layers.Conv2D(4, 3, padding="same")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear")(x)
     return keras.Model(inputs, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x), name="segmenter")
