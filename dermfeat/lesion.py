@@ -88,6 +88,13 @@ class Lesion:
         outlines_nothing = not MIN_LESION <= share <= MAX_LESION
         self.mask = centred_ellipse(shape) if outlines_nothing else mask
         self.is_fallback = bool(is_fallback or outlines_nothing)
+        self._found = {}
+
+    def once(self, function):
+        """Return ``function(self)``, computed at the first call: what more than one measure looks at."""
+        if function not in self._found:
+            self._found[function] = function(self)
+        return self._found[function]
 
     @cached_property
     def lab(self):
