@@ -55,11 +55,12 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
     if groups is not None and pd.isna(np.asarray(groups, object)).any():
         raise ValueError("groups holds missing values; give every image a group, its own if need be")
     rng = check_random_state(random_state)
+    classes = len(np.unique(y_true))
     members = _members(np.arange(len(y_true)) if groups is None else groups)
     values = []
     while len(values) < n_resamples:
         drawn = np.concatenate([members[i] for i in rng.randint(len(members), size=len(members))])
-        if len(np.unique(y_true[drawn])) == 2:
+        if len(np.unique(y_true[drawn])) == classes:
             values.append(metric(y_true[drawn], y_score[drawn]))
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
