@@ -142,10 +142,10 @@ class CountingReader(LesionReader):
         super().__init__()
         self.log = log
 
-    def prepare(self, rgb, mask=None, name="image"):
+    def draft(self, rgb, mask=None, name="image"):
         with open(self.log, "a") as file:
             file.write(f"{os.path.basename(name)}\n")
-        return super().prepare(rgb, mask, name)
+        return super().draft(rgb, mask, name)
 
 
 def test_grid_with_two_workers_decodes_at_most_twice(data, tmp_path):
@@ -161,7 +161,7 @@ def test_grid_with_two_workers_decodes_at_most_twice(data, tmp_path):
 
 
 def test_grid_over_features_and_reader(data, tmp_path):
-    grid = {"features__texture__levels": [8, 16], "features__reader__segmenter": ["auto", "otsu"]}
+    grid = {"features__texture__levels": [8, 16], "features__reader__segmenter": ["unet", "otsu"]}
     with config_context(cache_folder=tmp_path):
         search = GridSearchCV(quick(["texture"]), grid, scoring="roc_auc", cv=2).fit(data.paths[:30], data.y[:30])
     assert len(set(search.cv_results_["mean_test_score"])) > 1

@@ -1,13 +1,16 @@
 """Preparation: drawn images whose right answer is known, and a lower bound on real ones."""
 
 import csv
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from dermfeat._errors import LesionImageError
+from dermfeat.networks import packaged
 from dermfeat.preparation import field_of_view, hair_mask, remove_hair, segment_lesion, shades_of_gray
+from dermfeat.preparation.learned import lesion_maps
 
 SKIN, BROWN = (222, 182, 160), (120, 72, 50)
 
@@ -206,7 +209,7 @@ def test_light_hair_is_an_option():
 
 # Segmentation
 
-METHODS = ["auto", "otsu", "chan_vese"]
+METHODS = ["unet", "classical", "otsu", "chan_vese"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -244,13 +247,23 @@ def test_lesion_in_a_round_field_and_under_a_cast():
         assert jaccard(segment_lesion(np.clip(bare * np.array(cast), 0, 255).astype(np.uint8)), truth) >= 0.9
 
 
-@pytest.mark.parametrize("method", ["auto", "otsu"])
+@pytest.mark.parametrize("method", ["unet", "classical", "otsu"])
 def test_flips(method):
     image, _ = drawn(centre=(110, 100))
     mask = segment_lesion(image, method=method)
     for flip in (np.fliplr, np.flipud):
         turned = flip(segment_lesion(np.ascontiguousarray(flip(image)), method=method))
-        assert jaccard(turned, mask) > 0.985
+        assert jaccard(turned, mask) > (0.95 if method == "unet" else 0.985)
+
+
+def test_mirror_images_give_the_mirrored_map_where_the_network_looks_at_all_of_them():
+    image, _ = drawn(centre=(110, 100))
+    found = lesion_maps([image, image[::-1], image[:, ::-1]], flips=True)
+    np.testing.assert_allclose(found[1][::-1], found[0], atol=1e-5)
+    np.testing.assert_allclose(found[2][:, ::-1], found[0], atol=1e-5)
+    single = lesion_maps([image])
+    np.testing.assert_allclose(lesion_maps([image[::-1], image])[1], single[0], atol=1e-6)
+    assert np.abs(single[0] - found[0]).max() > 1e-3
 
 
 @pytest.mark.parametrize("factor", [0.5, 2, 3])
@@ -283,6 +296,14 @@ def test_noise_and_odd_shapes(method, shape):
         assert mask.dtype == bool
         assert 0 <= confidence <= 1
         assert mask.any() or confidence == 0
+
+
+def test_without_openvino_the_error_names_the_way_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(packaged, "_per_process", {})
+    with pytest.raises(ImportError, match=r"segmenter 'unet': this needs openvino.*segmenter='classical'"):
+        segment_lesion(drawn()[0])
+    assert segment_lesion(drawn()[0], method="classical").any()
 
 
 def test_callable_segmenter():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dermfeat import datasets
+from dermfeat import LesionReader, datasets
+from dermfeat.networks.packaged import graph_file
 from dermfeat.training import augmentation
 
 
@@ -62,10 +64,24 @@ def test_segmenter_trains_and_resumes(tmp_path):
         cv2.imwrite(str(tmp_path / "images" / f"{i}.jpg"), image[..., ::-1])
         cv2.imwrite(str(tmp_path / "masks" / f"{i}_segmentation.png"), mask * np.uint8(255))
     environment = os.environ | {"KERAS_BACKEND": BACKENDS[0], "KERAS_HOME": str(tmp_path / "keras")}
-    out = tmp_path / "segmenter.keras"
+    out = tmp_path / "own.xml"
     command = [sys.executable, "-m", "dermfeat.training.segmenter", "--data", str(tmp_path), "--out", str(out)]
     for epochs in ("1", "2"):
         subprocess.run([*command, "--epochs", epochs], env=environment, check=True)
-    lines = (tmp_path / "segmenter.keras.csv").read_text().split()
+    lines = (tmp_path / "own.xml.csv").read_text().split()
     assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1"]
-    assert out.stat().st_size > 10_000
+    assert len((tmp_path / "own_images.txt").read_text().split()) == 24
+    assert LesionReader(segmenter=str(out)).prepare(data.X[0]).mask.any()
+
+
+def test_another_network_is_taken_by_its_path(tmp_path, pair):
+    with pytest.raises(FileNotFoundError, match="own.xml: no such file"):
+        LesionReader(segmenter=str(tmp_path / "own.xml")).prepare(pair[0])
+    for end in (".xml", ".bin"):
+        shutil.copy(graph_file("segmenter").with_suffix(end), tmp_path / f"own{end}")
+    own = LesionReader(segmenter=str(tmp_path / "own.xml"))
+    np.testing.assert_array_equal(own.prepare(pair[0]).mask, LesionReader().prepare(pair[0]).mask)
+    before = own.store_identity()
+    with open(tmp_path / "own.bin", "ab") as file:
+        file.write(b"more")
+    assert own.store_identity() != before

@@ -42,7 +42,7 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
 
     Notes
     -----
-    A resample that holds one class only is drawn again.
+    A resample that lacks one of the classes is drawn again.
 
     Raises
     ------

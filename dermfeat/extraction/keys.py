@@ -11,7 +11,7 @@ import numpy as np
 
 LIBRARIES = ("numpy", "scipy", "skimage", "cv2", "pywt", "PIL")
 MEASURING = ("lesion.py", "reading", "preparation", "measures", "networks", "embedding")
-EXTRACTING = tuple(f"extraction/{name}.py" for name in ("base", "reader", "families", "embedding"))
+EXTRACTING = tuple(f"extraction/{name}.py" for name in ("base", "batch", "reader", "families", "embedding"))
 
 
 class NotStorable(Exception):
@@ -34,7 +34,7 @@ def family_key(family, reader):
     try:
         parts = [_estimator(family, family.store_identity())]
         if family.looks_at == "lesion":
-            parts.append(_estimator(reader, reader.get_params() | {"max_pixels": None}))  # refuses, changes nothing
+            parts.append(_estimator(reader, reader.store_identity()))
     except NotStorable:
         return None
     return hashlib.blake2b(repr((parts, environment())).encode(), digest_size=16).digest()

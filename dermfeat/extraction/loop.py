@@ -8,6 +8,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from dermfeat._errors import LesionImageError
+from dermfeat.extraction.batch import Batch
 from dermfeat.extraction.keys import family_key, row_key
 from dermfeat.extraction.store import open_store
 from dermfeat.reading import as_references, sources
@@ -161,32 +162,7 @@ def _sources(references, batch, reader):
 
 
 def _measure(batch_sources, batch, families, names, reader):
-    """Measure a batch in a worker; return ``{(index, family): row}`` and ``{index: error}``."""
-    prepared = {family: [] for family in range(len(families))}
-    failures = {}
-    for index, (source, item) in enumerate(zip(batch_sources, batch, strict=True)):
-        try:
-            for family, piece in _prepare(source, item, families, reader):
-                prepared[family].append((index, piece))
-        except LesionImageError as error:
-            failures[index] = error
-        except Exception as error:
-            error.add_note(f"while measuring {source.name}")
-            raise
-    rows = {}
-    for family, pieces in prepared.items():
-        if pieces:
-            finished = families[family].finish([piece for _, piece in pieces], names[family])
-            rows.update({(index, family): row for (index, _), row in zip(pieces, finished, strict=True)})
-    return rows, failures
-
-
-def _prepare(source, item, families, reader):
-    rgb, mask = source.read(item.digest)
-    lesion = None
-    if any(families[f].looks_at == "lesion" for f in item.families):
-        lesion = reader.prepare(rgb, mask, source.name)
-    return [(f, families[f].prepare(rgb if families[f].looks_at == "pixels" else lesion)) for f in item.families]
+    return Batch(batch_sources, batch, families, reader).measure(names)
 
 
 def _keep(store, batch, rows, keys):

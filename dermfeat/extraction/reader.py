@@ -1,5 +1,7 @@
 """LesionReader: everything that happens between decoded pixels and a Lesion, as one tunable object."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -7,11 +9,22 @@ from sklearn.base import BaseEstimator
 from dermfeat._errors import LesionImageError
 from dermfeat.lesion import Lesion
 from dermfeat.preparation import field_of_view, hair_mask, remove_hair, segment_lesion, shades_of_gray
+from dermfeat.preparation.learned import is_network, lesion_maps, network_digest
 from dermfeat.reading import MAX_PIXELS
 
 MIN_SIDE = 64  # below it filters of 5 px radius see mostly their own border
 MASK_ASPECT_TOLERANCE = 0.02
 MIN_CONFIDENCE = 0.5  # promised Jaccard index below which a mask is kept but flagged as fallback
+
+
+class Draft(NamedTuple):
+    """An image on its way to a `Lesion`: all but the outline, unless the user gave one."""
+
+    raw: np.ndarray
+    image: np.ndarray
+    field: np.ndarray
+    hair: np.ndarray
+    mask: np.ndarray | None
 
 
 class LesionReader(BaseEstimator):
@@ -26,9 +39,11 @@ class LesionReader(BaseEstimator):
         Correction of the illuminant; a callable maps (H, W, 3) uint8 to the same.
     hair_removal : bool, default=True
         Whether hair is replaced by what lies beside it.
-    segmenter : str or callable, default="auto"
+    segmenter : str or callable, default="unet"
         A method of `dermfeat.preparation.segment_lesion`, or a function from (H, W, 3) uint8 to (H, W) bool. Images
         given with a mask are not segmented.
+    segmenter_flips : bool, default=False
+        Whether a network also looks at the image's mirror images: four times the work, slightly better outlines.
     max_pixels : int, default=64_000_000
         Images with more pixels are refused before they are decoded.
 
@@ -43,13 +58,15 @@ class LesionReader(BaseEstimator):
         working_size=512,
         color_constancy=None,
         hair_removal=True,
-        segmenter="auto",
+        segmenter="unet",
+        segmenter_flips=False,
         max_pixels=MAX_PIXELS,
     ):
         self.working_size = working_size
         self.color_constancy = color_constancy
         self.hair_removal = hair_removal
         self.segmenter = segmenter
+        self.segmenter_flips = segmenter_flips
         self.max_pixels = max_pixels
 
     def prepare(self, rgb, mask=None, name="image"):
@@ -63,22 +80,54 @@ class LesionReader(BaseEstimator):
         name : str
             What error messages call the image.
         """
+        draft = self.draft(rgb, mask, name)
+        return self.lesion(draft, *self.lesion_maps([draft]))
+
+    def draft(self, rgb, mask=None, name="image"):
+        """Return the image of `prepare` at working size as a `Draft`, not yet segmented."""
         raw = self._resize(rgb)
         field = field_of_view(raw)
         image = self._even_light(raw, field, name)
         hair = hair_mask(image)
         if self.hair_removal:
             image, _ = remove_hair(image, hair)
+        if mask is not None:
+            mask = _fit_mask(mask, rgb.shape[:2], image.shape[:2], name)
+        return Draft(raw, image, field, hair, mask)
+
+    def lesion_maps(self, drafts):
+        """Return what a network says of each draft without a mask, all of them in one batch; None for the others."""
+        maps = [None] * len(drafts)
+        unknown = [i for i, draft in enumerate(drafts) if draft.mask is None]
+        if unknown and is_network(self.segmenter):
+            images = [drafts[i].image for i in unknown]
+            found = lesion_maps(images, method=self.segmenter, flips=self.segmenter_flips)
+            for i, probability in zip(unknown, found, strict=True):
+                maps[i] = probability
+        return maps
+
+    def lesion(self, draft, probability):
+        """Return the `Lesion` of a draft and its item of `lesion_maps`."""
+        raw, image, field, hair, mask = draft
         unsure = False
         if mask is None:
-            left = None if self.hair_removal else hair
             mask, confidence = segment_lesion(
-                image, method=self.segmenter, field=field, hair=left, return_confidence=True
+                image,
+                method=self.segmenter,
+                field=field,
+                hair=None if self.hair_removal else hair,
+                probability=probability,
+                return_confidence=True,
             )
             unsure = confidence < MIN_CONFIDENCE
-        else:
-            mask = _fit_mask(mask, rgb.shape[:2], image.shape[:2], name)
         return Lesion(image, mask, raw=raw, field=field, hair=hair, is_fallback=unsure)
+
+    def store_identity(self):
+        """Return the parameters that a lesion depends on, a network by its digest."""
+        params = self.get_params() | {"max_pixels": None}  # refuses, changes nothing
+        if is_network(self.segmenter):
+            return params | {"segmenter": network_digest(self.segmenter)}
+        return params | {"segmenter_flips": None}
 
     def _resize(self, rgb):
         if self.working_size < MIN_SIDE:

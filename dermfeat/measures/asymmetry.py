@@ -64,7 +64,7 @@ def asymmetry(lesion, *, shape_threshold=0.15, color_threshold=8.0, structure_th
     R. Kasmi, K. Mokrani, "Classification of malignant melanoma and benign skin lesions: implementation of
     automatic ABCD rule", IET Image Processing 10:448-455, 2016.
     """
-    shape, color, chroma, structure = _folds(lesion.close_up)
+    shape, color, chroma, structure = lesion.once(find_folds)
     pairs = _symmetric_pairs(lesion.radii)
     differs = (shape > shape_threshold) | (color > color_threshold) | (structure > structure_threshold)
     measured = {
@@ -81,6 +81,35 @@ def asymmetry(lesion, *, shape_threshold=0.15, color_threshold=8.0, structure_th
     return {name: float(value) for name, value in measured.items()}
 
 
+def least_asymmetric_axes(lesion, *, shape_threshold=0.15, color_threshold=8.0, structure_threshold=2.0):
+    """Find the perpendicular pair of axes that `asymmetry` counts for A, and what differs about each.
+
+    Of several pairs with equally few differing axes the one with the fewest differing parts is taken, then the
+    one whose halves differ least, each part measured by its threshold.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    shape_threshold, color_threshold, structure_threshold : float
+        See `asymmetry`.
+
+    Returns
+    -------
+    angle : float
+        Direction of the first axis in degrees from x (columns) towards y (rows), in [0, 90); the second lies 90
+        degrees on. Both go through `lesion.centroid`.
+    differs : (2, 3) bool ndarray
+        For both axes, whether shape, colour and structure differ about it.
+    """
+    shape, color, _, structure = lesion.once(find_folds)
+    folds, limits = np.array([shape, color, structure]), (shape_threshold, color_threshold, structure_threshold)
+    parts = np.array([values > limit for values, limit in zip(folds, limits, strict=True)])
+    excess = (folds / np.maximum(np.reshape(limits, (3, 1)), 1e-9)).sum(axis=0)
+    pairs = np.reshape([parts.any(axis=0), parts.sum(axis=0), excess], (3, 2, -1)).sum(axis=1)
+    best = np.lexsort(pairs[::-1])[0]
+    return float(AXES[best]), parts.reshape(3, 2, -1)[..., best].T
+
+
 def _about_axes(name, values, *, mean=False):
     best = values.argmin()
     across = np.roll(values, len(values) // 2)[best]
@@ -93,8 +122,9 @@ def _least_count(differs):
     return (differs.astype(int) + np.roll(differs, len(differs) // 2)).min()
 
 
-def _folds(view):
+def find_folds(lesion):
     """Return (4, 36) differences in shape, colour, chroma and structure between halves, per axis."""
+    view = lesion.close_up
     layers = (*_shape_layers(view), *_color_layers(view))
     table = np.empty((5, 2, len(AXES)))
     for i, angle in enumerate(AXES):

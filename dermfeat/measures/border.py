@@ -95,6 +95,28 @@ def border(lesion, *, step_threshold=12.0, brush=0.15):
     return {name: float(value) for name, value in measured.items()}
 
 
+def abrupt_directions(lesion, *, step_threshold=12.0):
+    """Find where pigment ends abruptly, for each of the 72 windows that `border` averages for B.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    step_threshold : float
+        See `border`.
+
+    Returns
+    -------
+    abrupt, seen : (72,) bool ndarray
+        For the windows of 45 degrees about the directions 0, 5 ... 355 degrees from the centroid (from x towards
+        y): whether pigment ends abruptly there, and whether that could be judged.
+    """
+    view = lesion.close_up
+    seen, inside, outside = _edge_colors(*_rings(view, _depth(view.mask) / view.radius))
+    abrupt = np.zeros(DIRECTIONS, bool)
+    abrupt[seen] = (outside - inside)[0] > step_threshold
+    return abrupt, seen
+
+
 def _outline(mask, fineness):
     hull = cv2.convexHull(cv2.findNonZero(_edge(mask)))
     hull = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1) > 0
@@ -183,11 +205,8 @@ def _windows():
 
 
 def _abruptness(lab, clear, every, threshold):
-    pair = [INSIDE, OUTSIDE]
-    seen = np.all([clear[:, k].sum(axis=1) > every[:, k].sum(axis=1) / 2 for k in pair], axis=0)
-    lab, clear = np.array(lab)[:, seen], clear[seen]
-    inside, outside = (lab[..., k].sum(axis=-1) / clear[:, k].sum(axis=1) for k in pair)
-    profile = _profile(lab[0], clear)
+    seen, inside, outside = _edge_colors(lab, clear, every)
+    profile = _profile(lab[0][seen], clear[seen])
     step = (outside - inside)[0]
     return {
         "border_score": 8 * (step > threshold).mean() if seen.any() else 0,
@@ -197,6 +216,15 @@ def _abruptness(lab, clear, every, threshold):
         **_summary("edge_steepest_l", _steepest(profile), "mean", "std", "max"),
         **_summary("edge_width", _width(profile), "mean", "std", "min"),
     }
+
+
+def _edge_colors(lab, clear, every):
+    """Return which windows can be judged, and the (3, N) mean CIELAB of their rings inside and outside."""
+    pair = [INSIDE, OUTSIDE]
+    seen = np.all([clear[:, k].sum(axis=1) > every[:, k].sum(axis=1) / 2 for k in pair], axis=0)
+    lab, clear = np.array(lab)[:, seen], clear[seen]
+    inside, outside = (lab[..., k].sum(axis=-1) / clear[:, k].sum(axis=1) for k in pair)
+    return seen, inside, outside
 
 
 def _summary(name, values, *kinds):

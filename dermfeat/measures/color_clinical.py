@@ -1,28 +1,29 @@
-"""Clinical colour: dermoscopic colours, variegation, blue-white veil, tone of the skin."""
+"""Clinical colour: dermoscopic colours, variegation, blue-white veil, regression, tone of the skin."""
 
-import cv2
 import numpy as np
 
-from dermfeat.lesion import pixels
 from dermfeat.measures.color import entropy, mean_color, percentiles_of
+from dermfeat.measures.color_regions import (
+    DERMOSCOPIC_COLORS,
+    find_colors,
+    find_regression,
+    find_veil,
+    largest_part,
+    squared_delta_e,
+)
 
 TIE = 0.01  # CIELAB units that count as no difference
-DERMOSCOPIC_COLORS = {  # sRGB, Kasmi & Mokrani 2016
-    "white": (197, 188, 217),
-    "red": (118, 21, 17),
-    "light_brown": (163, 82, 16),
-    "dark_brown": (135, 44, 5),
-    "blue_gray": (113, 108, 139),
-    "black": (41, 31, 30),
-}
+LEAST_B = 1.0  # b* below which skin counts as colourless for the typology angle
+SKIN_TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (-30, "brown"))
 
 
-def dermoscopic_colors(lesion, *, min_share=0.01, min_delta_e=10.0):
+def dermoscopic_colors(lesion, *, min_share=0.01):
     """Measure the shares of the six dermoscopic colours and how many of them there are.
 
-    A pixel belongs to the nearest in CIELAB (D65) of the six reference colours of Kasmi & Mokrani (2016, IET Image
-    Processing), to white only where its L* is above that of the mean skin. A pixel that looks like the skin belongs to
-    none, so the shares may sum to less than 1. Red and dark brown are 14 units apart and easily confused.
+    Where they lie, and by which rule, is `find_colors`: the nearest reference in CIELAB after the surrounding skin was
+    brought to one reference colour, after Kasmi & Mokrani (2016, IET Image Processing). A pixel that looks like the
+    skin has none of them, so the shares may sum to less than 1. Red and dark brown are 14 units apart, and easily
+    confused.
 
     Parameters
     ----------
@@ -30,8 +31,6 @@ def dermoscopic_colors(lesion, *, min_share=0.01, min_delta_e=10.0):
         Image and mask.
     min_share : float
         Share of the lesion from which on a colour counts as present.
-    min_delta_e : float
-        Difference (CIE 1976) from the mean colour of the surrounding skin below which a pixel looks like skin.
 
     Returns
     -------
@@ -43,12 +42,8 @@ def dermoscopic_colors(lesion, *, min_share=0.01, min_delta_e=10.0):
         ``dermoscopic_colors_entropy`` : [0, 2.81] bits
             Entropy of the six shares and that of what looks like skin.
     """
-    lab, skin = lesion.lab_inside, mean_color(lesion.lab_skin)
-    distances = np.array([_squared_delta_e(lab, reference) for reference in _reference_lab()])
-    distances[0, lab[0] <= skin[0]] = np.inf
-    nearest = distances.argmin(axis=0)
-    nearest[_squared_delta_e(lab, skin) < min_delta_e**2] = len(distances)
-    counts = np.bincount(nearest, minlength=len(distances) + 1)
+    labels = lesion.once(find_colors)[lesion.mask]
+    counts = np.bincount(labels - 1, minlength=len(DERMOSCOPIC_COLORS) + 1)
     shares = counts[:-1] / counts.sum()
     row = {f"{name}_share": share for name, share in zip(DERMOSCOPIC_COLORS, shares, strict=True)}
     row["dermoscopic_colors_count"] = float((shares >= min_share).sum())
@@ -88,7 +83,7 @@ def color_variegation(lesion, *, tail=20):
     """
     lab = lesion.lab_inside
     mean = mean_color(lab)
-    delta_e = np.sqrt(_squared_delta_e(lab, mean))
+    delta_e = np.sqrt(squared_delta_e(lab, mean))
     rows, columns = np.divmod(np.flatnonzero(lesion.mask), lesion.mask.shape[1])
     gradient = _centre_less_rim(lab, lesion.signed_distance[rows, columns])
     row = {
@@ -107,11 +102,7 @@ def color_variegation(lesion, *, tail=20):
 
 
 def blue_white_veil(lesion):
-    """Measure the share of blue-white veil by the simplified pixel rule.
-
-    A pixel is veil where ``B / (R + G + B) >= 0.3`` and ``-194 <= R - mean R of the skin < -51``: the simplified rule
-    after Celebi et al. (2008, Computerized Medical Imaging and Graphics), whose own decision tree has more conditions.
-    A black pixel, which has no B share, is none.
+    """Measure how much of the lesion blue-white veil covers (`find_veil`).
 
     Parameters
     ----------
@@ -123,16 +114,19 @@ def blue_white_veil(lesion):
     dict of str to float
         ``blue_white_veil_share`` : [0, 1] share
             Share of the lesion's pixels.
+        ``blue_white_veil_largest_share`` : [0, 1] share
+            The same of the largest connected veil.
     """
-    red, green, blue = pixels(lesion.image, lesion.mask).astype(np.int32)
-    below_skin = red - pixels(lesion.image, lesion.skin)[0].mean()
-    bluish = (blue > 0) & (10 * blue >= 3 * (red + green + blue))
-    veil = bluish & (below_skin >= -194) & (below_skin < -51)
-    return {"blue_white_veil_share": veil.mean()}
+    veil = lesion.once(find_veil)
+    area = lesion.mask.sum()
+    return {
+        "blue_white_veil_share": veil.sum() / area,
+        "blue_white_veil_largest_share": largest_part(veil) / area,
+    }
 
 
-def skin_tone(lesion):
-    """Measure the skin's tone as the individual typology angle (Chardon et al. 1991).
+def regression(lesion):
+    """Measure how much of the lesion looks regressed (`find_regression`).
 
     Parameters
     ----------
@@ -142,20 +136,60 @@ def skin_tone(lesion):
     Returns
     -------
     dict of str to float
-        ``skin_ita`` : [-180, 180] degrees
-            Median of ``atan2(L* - 50, b*)`` over the surrounding skin: above 55 very light, 41 to 55 light, 28 to 41
-            intermediate, 10 to 28 tan, -30 to 10 brown, below -30 dark.
+        ``regression_white_share`` : [0, 1] share
+            Share of the lesion's pixels in scar-like white areas.
+        ``regression_blue_share`` : [0, 1] share
+            Share of the lesion's pixels in the specks of blue-gray peppering.
+    """
+    found, area = lesion.once(find_regression), lesion.mask.sum()
+    return {
+        "regression_white_share": found.white.sum() / area,
+        "regression_blue_share": found.peppering.sum() / area,
+    }
+
+
+def skin_tone(lesion):
+    """Measure the skin's tone as the individual typology angle (Chardon et al. 1991).
+
+    The angle is defined for skin, whose b* is positive. A camera's blue cast or swapped channels give b* of 0 or less,
+    where the arcus tangent would jump or leave the range. So b* below 1 counts as 1, which lets the angle end near 90
+    degrees (-90 where L* is below 50): very light. Where the image reads bluish the tone is not to be trusted.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        Image and mask.
+
+    Returns
+    -------
+    dict of str to float
+        ``skin_ita`` : [-90, 90] degrees
+            Median of ``atan2(L* - 50, max(b*, 1))`` over the surrounding skin, before `skin_referenced`; its names are
+            those of `skin_tone_name`.
     """
     lightness, _, b = lesion.lab_skin
-    return {"skin_ita": float(np.degrees(np.median(np.arctan2(lightness - 50, b))))}
+    return {"skin_ita": float(np.degrees(np.median(np.arctan2(lightness - 50, np.maximum(b, LEAST_B)))))}
 
 
-def _reference_lab():
-    return cv2.cvtColor(np.float32([list(DERMOSCOPIC_COLORS.values())]) / 255, cv2.COLOR_RGB2LAB)[0]
+def skin_tone_name(ita):
+    """Return the name of a skin tone by its individual typology angle (Chardon et al. 1991).
 
+    Parameters
+    ----------
+    ita : float
+        Degrees.
 
-def _squared_delta_e(lab, reference):
-    return sum((channel - np.float32(value)) ** 2 for channel, value in zip(lab, reference, strict=True))
+    Returns
+    -------
+    {"very light", "light", "intermediate", "tan", "brown", "dark"}
+        Above 55, 41, 28, 10, -30 degrees, and dark up to -30.
+
+    Examples
+    --------
+    >>> skin_tone_name(45.0)
+    'light'
+    """
+    return next((name for above, name in SKIN_TONES if ita > above), "dark")
 
 
 def _centre_less_rim(lab, depth):

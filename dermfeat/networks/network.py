@@ -10,6 +10,7 @@ from dataclasses import asdict
 import numpy as np
 
 from dermfeat.networks.graphs import is_current, traced
+from dermfeat.networks.requests import Requests
 from dermfeat.networks.runtime import load_openvino
 
 KEPT = 4  # compiled networks kept per process
@@ -39,8 +40,7 @@ class Network:
         self.size = tuple(meta["size"])
         self.digest = _digest(spec, meta)
         self._weights = meta["weights"]
-        self._lock = threading.Lock()
-        self._queue = _compile(folder, threads)
+        self._requests = Requests(folder / "network.xml", cache=folder / "compiled", threads=threads)
 
     @property
     def is_current(self):
@@ -49,9 +49,6 @@ class Network:
 
     def run(self, batch):
         """Return the features of a batch of images.
-
-        Every image is a request of its own, as many at once as OpenVINO finds best: memory does not grow with the
-        batch, and a row does not depend on the images beside it.
 
         Parameters
         ----------
@@ -74,13 +71,7 @@ class Network:
                 f"the batch has the shape {batch.shape} and the type {batch.dtype}; "
                 f"{self.spec.source} takes (n, {self.size[0]}, {self.size[1]}, 3) uint8"
             )
-        rows = np.empty((len(batch), sum(self.widths.values())), np.float32)
-        with self._lock:
-            self._queue.set_callback(lambda request, i: np.copyto(rows[i], request.get_output_tensor().data[0]))
-            for i in range(len(batch)):
-                self._queue.start_async(batch[i : i + 1], i)
-            self._queue.wait_all()
-        return rows
+        return self._requests.run(batch)
 
 
 def compiled(spec, *, threads=None):
@@ -120,24 +111,6 @@ def compiled(spec, *, threads=None):
         while len(kept) > KEPT:
             kept.popitem(last=False)
     return network
-
-
-def _compile(folder, threads):
-    ov = load_openvino()
-    from openvino import properties
-    from openvino.properties import hint
-
-    core = ov.Core()
-    core.set_property({properties.cache_dir(): str(folder / "compiled")})
-    graph = core.read_model(folder / "network.xml")
-    graph.reshape([1, *list(graph.input().partial_shape)[1:]])
-    options = {
-        hint.inference_precision(): ov.Type.f32,
-        hint.performance_mode(): hint.PerformanceMode.THROUGHPUT,
-    }
-    if threads is not None:
-        options[properties.inference_num_threads()] = threads
-    return ov.AsyncInferQueue(core.compile_model(graph, "CPU", options))
 
 
 def _digest(spec, meta):

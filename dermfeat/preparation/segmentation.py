@@ -1,4 +1,4 @@
-"""Where the lesion is: classical segmenters, one of them weighing many candidate outlines."""
+"""Where the lesion is: by a network, by classical means, or by a function of the user."""
 
 import cv2
 import numpy as np
@@ -7,21 +7,24 @@ from dermfeat._errors import LesionImageError
 from dermfeat.preparation import candidates
 from dermfeat.preparation.artefacts import field_of_view, shrink
 from dermfeat.preparation.hair import remove_hair
+from dermfeat.preparation.learned import is_network, lesion_maps, outline
 from dermfeat.preparation.likelihood import lesion_probability, relative_to_skin
 
 SIDE = 128  # longest side at which the lesion is looked for
 HAIRY = 64  # share of hair, of 255, above which a pixel of the reduced image is hair
 
 
-def segment_lesion(rgb, *, method="auto", field=None, hair=None, return_confidence=False):
+def segment_lesion(rgb, *, method="unet", field=None, hair=None, probability=None, return_confidence=False):
     """Outline the lesion in a dermoscopic image.
 
     Parameters
     ----------
     rgb : (H, W, 3) uint8 ndarray
         sRGB image.
-    method : {"auto", "otsu", "chan_vese"} or callable
-        "auto" thresholds lesion probability (see `likelihood.lesion_probability`), distance from skin
+    method : {"unet", "classical", "otsu", "chan_vese"}, path or callable
+        "unet" asks the small network that comes with the package, trained on experts' outlines; a path ending
+        in ``.xml`` asks another one, see `learned.lesion_maps`.
+        "classical" thresholds lesion probability (see `likelihood.lesion_probability`), distance from skin
         colour in CIELAB and the blue channel at many levels and takes the candidate that promises most: that
         others agree with, that is compact, central, and leaves little probable lesion around it.
         "otsu" thresholds the distance from skin colour after Otsu (1979, doi:10.1109/TSMC.1979.4310076).
@@ -31,7 +34,9 @@ def segment_lesion(rgb, *, method="auto", field=None, hair=None, return_confiden
     field : (H, W) bool ndarray, optional
         The field of view; found by `field_of_view` by default.
     hair : (H, W) bool ndarray, optional
-        Hair that is still in the image; it is looked through (filled in as `remove_hair` does).
+        Hair that is still in the image; classical methods look through it (filled in as `remove_hair` does).
+    probability : (h, w) float32 ndarray, optional
+        The network's map of this image, where `learned.lesion_maps` has already given it.
     return_confidence : bool
         Whether to return the confidence as well.
 
@@ -41,19 +46,30 @@ def segment_lesion(rgb, *, method="auto", field=None, hair=None, return_confiden
         True inside the lesion: one component without holes unless the method is a callable. All False where
         nothing was found, as in an image of one colour.
     confidence : float
-        Only with ``return_confidence=True``: the Jaccard index with an expert's outline that the mask
-        promises, in [0, 1], by a regression fitted to HAM10000; 0 where nothing was found.
+        Only with ``return_confidence=True``, in [0, 1]; 0 where nothing was found. Of a network how decided its map
+        is (`learned.outline`); else the Jaccard index with an expert's outline that the mask promises, by a
+        regression fitted to HAM10000.
 
     Raises
     ------
     LesionImageError
         If a callable returns something else than a mask of the image's size.
+    ImportError
+        If a network is asked for and OpenVINO is not installed.
+    FileNotFoundError
+        If there is no such graph.
     ValueError
         If there is no method of that name.
     """
-    if not callable(method) and method not in _METHODS:
-        raise ValueError(f"unknown method {method!r}; there are {sorted(_METHODS)} and any callable f(rgb)")
+    if not (callable(method) or is_network(method) or method in _METHODS):
+        names = ["unet", *_METHODS]
+        raise ValueError(f"unknown method {method!r}; there are {names}, any FILE.xml and any callable f(rgb)")
     field = field_of_view(rgb) if field is None else field
+    if is_network(method):
+        probability = lesion_maps([rgb], method=method)[0] if probability is None else probability
+        mask, confidence = outline(probability, rgb.shape[:2])
+        mask &= field
+        return (mask, confidence * bool(mask.any())) if return_confidence else mask
     view = _view(rgb, field, hair)
     mask, confidence = np.zeros(rgb.shape[:2], bool), None
     if callable(method):
@@ -127,7 +143,7 @@ def _resized(mask, shape):
     return cv2.resize(soft, shape[::-1], interpolation=way) > 0.5
 
 
-def _auto(view):
+def _classical(view):
     probability = lesion_probability(view)
     masks = candidates.outlines(view, probability)
     if not masks:
@@ -138,7 +154,7 @@ def _auto(view):
 
 
 def _confidence(mask, view):
-    """Return what a mask made otherwise promises beside the candidates of "auto"."""
+    """Return what a mask made otherwise promises beside the candidates of "classical"."""
     probability = lesion_probability(view)
     others = candidates.outlines(view, probability)
     return float(candidates.promises([mask], others, probability)[0]) if others and mask.any() else 0.0
@@ -164,4 +180,4 @@ def _chan_vese(view):
     return candidates.central(inside & view.usable, candidates.centrality(inside.shape)), None
 
 
-_METHODS = {"auto": _auto, "otsu": _otsu, "chan_vese": _chan_vese}
+_METHODS = {"classical": _classical, "otsu": _otsu, "chan_vese": _chan_vese}

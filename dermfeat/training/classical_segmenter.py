@@ -1,4 +1,4 @@
-"""Fit the weights of the classical segmenter, `segment_lesion(method="auto")`, to images and expert masks.
+"""Fit the weights of the classical segmenter, `segment_lesion(method="classical")`, to images and expert masks.
 
     python -m dermfeat.training.classical_segmenter --data DIR --split CSV [--images 1800]
 
