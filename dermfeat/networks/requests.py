@@ -1,0 +1,60 @@
+"""Run an OpenVINO graph over images: one request for each, as many at once as OpenVINO finds best."""
+
+import threading
+
+import numpy as np
+
+from dermfeat.networks.runtime import load_openvino
+
+
+class Requests:
+    """A compiled graph from one (1, H, W, 3) image to one output, in float32 arithmetic.
+
+    Memory does not grow with the batch, and an image's result does not depend on the images beside it.
+    Holds native resources, so it can be neither pickled nor shared with a forked process.
+
+    Parameters
+    ----------
+    graph : path-like
+        The ``.xml`` file of the graph, with its ``.bin`` beside it.
+    cache : path-like, optional
+        Folder in which OpenVINO keeps what it compiled.
+    threads : int, optional
+        CPU threads it may use; by default OpenVINO decides. The results do not depend on it.
+
+    Attributes
+    ----------
+    size : (2,) tuple of int
+        Height and width of the input in pixels.
+    """
+
+    def __init__(self, graph, *, cache=None, threads=None):
+        ov = load_openvino()
+        from openvino import properties
+        from openvino.properties import hint
+
+        core = ov.Core()
+        if cache is not None:
+            core.set_property({properties.cache_dir(): str(cache)})
+        model = core.read_model(graph)
+        model.reshape([1, *list(model.input().partial_shape)[1:]])
+        options = {
+            hint.inference_precision(): ov.Type.f32,
+            hint.performance_mode(): hint.PerformanceMode.THROUGHPUT,
+        }
+        if threads is not None:
+            options[properties.inference_num_threads()] = threads
+        self.size = tuple(model.input().shape[1:3])
+        self._output = tuple(model.output().shape[1:])
+        self._queue = ov.AsyncInferQueue(core.compile_model(model, "CPU", options))
+        self._lock = threading.Lock()
+
+    def run(self, batch):
+        """Return the (n, ...) float32 outputs of a batch of n images; n may be 0."""
+        results = np.empty((len(batch), *self._output), np.float32)
+        with self._lock:
+            self._queue.set_callback(lambda request, i: np.copyto(results[i], request.get_output_tensor().data[0]))
+            for i in range(len(batch)):
+                self._queue.start_async(batch[i : i + 1], i)
+            self._queue.wait_all()
+        return results
