@@ -1,0 +1,90 @@
+"""Blotches: dark areas without structure."""
+
+import cv2
+import numpy as np
+
+from dermfeat.measures.detail import detail, disc
+
+FINENESS = 0.02  # blur, in equivalent diameters, above which lightness is an area's and not a structure's
+DARKEST = 5  # percentile of the lesion's L* that stands for its darkest pigment
+SMOOTHING = 0.02  # equivalent diameters: narrower bridges and holes are closed
+
+
+def blotches(lesion, **detection):
+    """Measure how much of the lesion blotches cover and whether they lie off its centre.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    **detection : float
+        See `find_blotches`.
+
+    Returns
+    -------
+    dict of str to float
+        ``blotch_share`` : [0, 1] share
+            Share of the lesion.
+        ``blotch_count`` : [0, inf] -
+            Separate blotches.
+        ``blotch_offset`` : [0, inf] equivalent diameters
+            Distance from the lesion's centroid to that of all blotches: about 0 for regular, central ones; 0 for none.
+
+    References
+    ----------
+    G. Argenziano et al., "Epiluminescence microscopy for the diagnosis of doubtful melanocytic skin lesions", Arch
+    Dermatol 134:1563-1570, 1998.
+    """
+    found = find_blotches(lesion, **detection) if detection else lesion.once(find_blotches)
+    offset = np.argwhere(found).mean(axis=0) - lesion.centroid if found.any() else np.zeros(2)
+    return {
+        "blotch_share": float(found.sum() / lesion.area),
+        "blotch_count": float(cv2.connectedComponents(found.astype(np.uint8))[0] - 1),
+        "blotch_offset": float(np.hypot(*offset) / lesion.equivalent_diameter),
+    }
+
+
+def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
+    """Return where the lesion has large dark areas without structure.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    depth : float
+        Share of the skin's median L* by which a blotch is darker than skin: about that of dark brown.
+    darkness : float
+        How far, on the way from the lesion's darkest pigment (5th percentile of L*) to the skin, a blotch may lie.
+        A lesion that is equally dark all over is one blotch.
+    structure : float
+        Largest local deviation (root mean square) in L* of what is finer than 2 % of the equivalent diameter: lines,
+        globules and the holes of a network exceed it.
+    least : float
+        Share of the lesion that each blotch covers at least; 10 % in the checklist.
+
+    Returns
+    -------
+    (H, W) bool ndarray
+    """
+    view = lesion.once(detail)
+    scale = max(FINENESS * view.diameter, 1)
+    smooth = cv2.GaussianBlur(view.lightness, (0, 0), scale)
+    darkest = np.percentile(smooth[view.mask], DARKEST)
+    dark = view.mask & (smooth < min((1 - depth) * view.skin, darkest + darkness * max(view.skin - darkest, 0)))
+    plain = (dark & (_deviation(view.lightness, dark, scale) < structure)).astype(np.uint8)
+    brush = disc(max(round(SMOOTHING * view.diameter), 1))
+    for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
+        plain = cv2.morphologyEx(plain, step, brush)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= least * view.mask.sum()
+    large[0] = False
+    return (view.paste(large[labels].astype(np.uint8), lesion.mask.shape) > 0) & lesion.shape_mask
+
+
+def _deviation(plane, mask, scale):
+    """Return the local root mean square of what is finer than a scale, within a mask."""
+    inside = mask.astype(np.float32)
+
+    def mean(values):
+        return cv2.GaussianBlur(values * inside, (0, 0), scale) / np.maximum(weight, 1e-3)
+
+    weight = cv2.GaussianBlur(inside, (0, 0), scale)
+    return np.sqrt(mean((plane - mean(plane)) ** 2))

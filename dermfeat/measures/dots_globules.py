@@ -1,0 +1,182 @@
+"""Dots and globules: small round dark specks and larger roundish dark clods of pigment."""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from dermfeat.measures.detail import curvatures, detail
+
+SMALLEST, LARGEST = 0.006, 0.028  # radii looked for, in equivalent diameters
+RESOLVED = 1.5  # pixels: narrower specks cannot be told from noise and JPEG artefacts
+STEP = 1.3  # ratio of neighbouring radii
+FAINT = 0.2  # weaker curvature of a candidate, by the contrast asked for; a disc has about twice that
+ROUND = 0.4  # smallest ratio of a candidate's two curvatures; 0 on a line
+RAYS = 24  # directions in which a candidate is left
+POINTS = np.arange(0.25, 2, 0.25)  # places on each ray, in radii
+OUTSIDE = 4  # the first of them that is outside: 1.25 radii
+FINER = 4  # steps by which the image that rays run through is less blurred than the scale of the candidate
+CLOSED = 0.6  # share of the contrast by which L* rises in a direction that is not open
+WIDER = 1.5  # times the radius it was found at that a blob may be wide
+APART = 1.2  # radii within which a less marked blob is a part of another
+DOT = 0.012  # radius in equivalent diameters up to which `contrast` is enough
+UNEVEN_GROUND = 1.2  # factor on `contrast` for larger ones
+DOUBT = 0.15  # the same for each direction that is open
+GROUND = 0.05  # blur, in equivalent diameters, that leaves the shading blobs lie on
+
+
+def dots_and_globules(lesion, *, globule_radius=0.016, **detection):
+    """Measure how many dots and globules there are and how irregular they are.
+
+    Both are round dark blobs (see `find_blobs`); a globule is wider than a dot. Irregular, in the sense of the
+    seven-point checklist, are dots and globules of varied size that are unevenly spread. At low resolution, a diameter
+    below some 130 pixels, dots blur into the background and are missed; below 54 pixels nothing is found. Turns by
+    90 degrees and flips change nothing but rounding, which rarely tips a blob that lies on a threshold.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    globule_radius : float
+        Radius in equivalent diameters above which a blob is a globule. Globules are wider than 0.1 mm, which is 1.6 %
+        of the diameter of a lesion 6 mm wide; the default is twice that, as blur widens what is barely resolved.
+    **detection : float
+        See `find_blobs`.
+
+    Returns
+    -------
+    dict of str to float
+        ``dots_count`` : [0, inf] -
+            Blobs up to that radius.
+        ``globules_count`` : [0, inf] -
+            Blobs above it.
+        ``globules_share`` : [0, 1] share
+            Area of the globules as discs, of the lesion's.
+        ``blobs_contrast`` : [0, 162] L*
+            Median over dots and globules of how far they lie below their surroundings, at an exposure that gives
+            the skin a median L* of 70; 0 without any.
+        ``blobs_size_variation`` : [0, inf] -
+            Standard deviation by mean of their radii; 0 with fewer than two.
+        ``blobs_offset`` : [0, inf] equivalent diameters
+            Distance from the lesion's centroid to that of the dots and globules; 0 without any.
+        ``blobs_outer_share`` : [0, 1] share
+            Share of them in the half of the lesion's area that is nearer to its edge; about 0.5 where they are evenly
+            spread, 0 without any.
+
+    References
+    ----------
+    G. Argenziano et al., "Epiluminescence microscopy for the diagnosis of doubtful melanocytic skin lesions", Arch
+    Dermatol 134:1563-1570, 1998.
+    """
+    blobs = find_blobs(lesion, **detection) if detection else lesion.once(find_blobs)
+    radius = blobs[:, 2] / lesion.equivalent_diameter
+    globule = radius > globule_radius
+    measured = {
+        "dots_count": (~globule).sum(),
+        "globules_count": globule.sum(),
+        "globules_share": min(4 * (radius[globule] ** 2).sum(), 1),
+        "blobs_contrast": np.median(blobs[:, 3]) if len(blobs) else 0,
+        "blobs_size_variation": radius.std() / radius.mean() if len(blobs) else 0,
+        "blobs_offset": 0,
+        "blobs_outer_share": 0,
+    }
+    if len(blobs):
+        offset = blobs[:, :2].mean(axis=0) - lesion.centroid
+        rows, columns = np.rint(blobs[:, :2]).astype(int).T
+        outer = np.median(lesion.signed_distance[lesion.shape_mask])
+        measured["blobs_offset"] = np.hypot(*offset) / lesion.equivalent_diameter
+        measured["blobs_outer_share"] = (lesion.signed_distance[rows, columns] < outer).mean()
+    return {name: float(value) for name, value in measured.items()}
+
+
+def find_blobs(lesion, *, contrast=6.0, open_directions=3, unevenness=0.3):
+    """Return where the lesion has round dark blobs.
+
+    Candidates are the maxima, over place and scale, of the weaker of the two curvatures of blurred L* (the smaller
+    eigenvalue of its Hessian), which is high on dark blobs alone and about 0 on lines. A candidate is left in 24
+    directions: it is a blob if L* rises in nearly all of them, at about the same distance. So nodes of a network
+    and pieces of hair or lines, which are left along the lines without a rise, are none. Nor is hair, nor
+    anything lighter than halfway from the lesion's median L* to the skin's.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    contrast : float
+        Smallest rise in L*, at an exposure that gives the skin a median L* of 70, from a blob to its surroundings,
+        median over the directions. Up to 1.2 times that is asked of blobs wider than 2.4 % of the lesion, as pigment is
+        uneven on that scale, and 15 % more for each direction without a rise. Noise and JPEG artefacts stay below
+        the default.
+    open_directions : int
+        Directions of 24 without a rise that are allowed: neighbours may touch.
+    unevenness : float
+        Largest standard deviation by mean, over the directions, of the distance at which half of the rise is reached.
+
+    Returns
+    -------
+    (N, 4) float64 ndarray
+        Row, column and radius in pixels of the image, contrast in L*; the most marked first.
+    """
+    view = lesion.once(detail)
+    smallest, largest = max(SMALLEST * view.diameter, RESOLVED), LARGEST * view.diameter
+    if smallest > largest:
+        return np.zeros((0, 4))
+    radii = smallest * STEP ** np.arange(np.ceil(np.log(largest / smallest) / np.log(STEP)) + 1)
+    dark = view.mask & ~view.hair & (view.lightness < view.halfway)
+    planes, peaks = _peaks(view.lightness, dark, radii, FAINT * contrast)
+    ground = cv2.GaussianBlur(view.lightness, (0, 0), GROUND * view.diameter)
+    found = []
+    for level, (rows, columns, curvature) in enumerate(peaks):
+        finer = max(level - FINER, 0)
+        rise, opened, spread, width = _left_along_rays(planes[finer] - ground, rows, columns, radii[level])
+        width = np.sqrt(np.maximum(width**2 - np.log(2) * radii[finer] ** 2, 0.25))  # without that plane's blur
+        asked = contrast * (1 + DOUBT * opened) * np.clip(width / (DOT * view.diameter), 1, UNEVEN_GROUND)
+        kept = (rise >= asked) & (opened <= open_directions) & (spread <= unevenness) & (width <= WIDER * radii[level])
+        reach = np.full(len(rows), APART * radii[level])
+        found.append(np.column_stack([rows, columns, width, rise, reach, curvature])[kept])
+    blobs = _separate(np.concatenate(found))
+    return np.column_stack([view.to_image(blobs[:, :2]), blobs[:, 2] * view.pace.mean(), blobs[:, 3]])
+
+
+def _peaks(lightness, dark, radii, least):
+    """Return, for each radius, the blurred L* and rows, columns and values of the weaker curvature's maxima."""
+    planes, weaker, round_enough = [], [], []
+    for radius in radii:
+        plane, yy, xx, xy = curvatures(lightness, radius / np.sqrt(2))
+        mean, apart = (yy + xx) / 2, cv2.magnitude((yy - xx) / 2, xy)
+        planes.append(plane)
+        weaker.append(mean - apart)
+        round_enough.append((1 - ROUND) * mean > (1 + ROUND) * apart)
+    peaks = []
+    for level, here in enumerate(weaker):
+        around = cv2.dilate(here, np.ones((3, 3)))
+        for other in weaker[max(level - 1, 0) : level + 2]:
+            around = cv2.max(around, other)
+        place = np.flatnonzero(dark & round_enough[level] & (here > least) & (here >= around))
+        peaks.append((*np.divmod(place, here.shape[1]), here.ravel()[place]))
+    return planes, peaks
+
+
+def _left_along_rays(plane, rows, columns, radius):
+    """Return the rise of L* from points to what is around them, and where on the rays it takes place.
+
+    The four arrays are the median rise, how many directions have none, and the standard deviation by mean and the mean
+    of the distances at which half of the rise is reached.
+    """
+    if not len(rows):
+        return np.zeros((4, 0))
+    angle = 2 * np.pi * (np.arange(RAYS)[:, None] + 0.5) / RAYS
+    rays = radius * np.array([np.sin(angle) * POINTS, np.cos(angle) * POINTS])
+    places = np.array([rows, columns], float)[..., None, None] + rays[:, None]
+    values = ndimage.map_coordinates(plane, places, order=1, mode="nearest")
+    centre, rim = values[..., 0].mean(axis=1), values[..., OUTSIDE:].max(axis=2)
+    rise = np.median(rim, axis=1) - centre
+    opened = (rim < (centre + CLOSED * rise)[:, None]).sum(axis=1)
+    risen = values > (centre + rise / 2)[:, None, None]
+    half = radius * POINTS[np.where(risen.any(axis=2), risen.argmax(axis=2), -1)]
+    return rise, opened, half.std(axis=1) / half.mean(axis=1), half.mean(axis=1)
+
+
+def _separate(blobs):
+    """Return the rows, the most marked first, without those that lie within the reach of a more marked one."""
+    blobs = blobs[np.argsort(-blobs[:, 5], kind="stable")]
+    y, x, reach = blobs[:, [0, 1, 4]].T
+    near = np.hypot(y[:, None] - y, x[:, None] - x) < np.maximum(reach[:, None], reach)
+    return blobs[~np.tril(near, -1).any(axis=1)]

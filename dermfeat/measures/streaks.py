@@ -1,0 +1,193 @@
+"""Streaks: dark lines that run radially at the lesion's rim."""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from dermfeat.measures.detail import curvatures, detail, disc
+
+RING = 0.15  # equivalent diameters
+SCALES = (0.008, 0.013)  # equivalent diameters; a line is about two to three of these wide
+RESOLVED = 1.2  # pixels: the smallest scale that noise and JPEG artefacts leave
+BAR = 0.4  # curvature, times the scale squared, by the contrast of a dark bar at its own scale
+STRAIGHT = 0.035  # half-length of the piece of the normal that is averaged over, in equivalent diameters
+STEPS = 5  # points on it
+STRONGEST = 10.0  # L* that a point counts at most, so that a dark node of a network cannot stand for a line
+SMOOTHING = 0.04  # of the distance to the edge, in equivalent diameters: normals follow the outline's course
+FAINTEST = 0.5  # share of `contrast` down to which a line is followed
+BEYOND = 0.06  # equivalent diameters outside the lesion at which what goes on is a hair
+SLENDER = 2.0  # least length squared by area
+LEAST_LENGTH = 6  # pixels
+BESIDE = 0.025  # equivalent diameters from a line's middle to what is beside it
+HAIRY = 0.2  # share of a line's pixels on hair above which it is hair
+WINDOWS = 72  # steps of 5 degrees; nine of them are one sector of 45
+SECTOR = 9
+SURROUNDINGS = 0.02  # equivalent diameters round a streak that its contrast is taken to
+
+
+def streaks(lesion, *, ring=RING, **detection):
+    """Measure how many streaks there are, how much of the rim they take and how evenly they lie round it.
+
+    Streaks, radial streaming and pseudopods are found by `find_streaks`. A regular starburst has them all round the
+    rim, irregular streaks (seven-point checklist) lie in parts of it. Networks drawn out towards the edge count
+    as well.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    ring : float
+        Width of the ring along the edge in which streaks are looked for, in equivalent diameters.
+    **detection : float
+        See `find_streaks`.
+
+    Returns
+    -------
+    dict of str to float
+        ``streaks_count`` : [0, inf] -
+            Streaks.
+        ``streaks_share`` : [0, 1] share
+            Their share of the ring.
+        ``streaks_sectors`` : [0, 1] share
+            Share of the sectors of 45 degrees round the centroid in which a streak's centre lies, averaged over 72
+            placements of the sectors.
+        ``streaks_irregularity`` : [0, 0.875] -
+            How unevenly they lie round the centroid: half the sum of absolute differences between the sectors'
+            shares of all streaks, by area, and equal shares. About 0 for a starburst, 0.875 for one streak, 0 for none.
+        ``streaks_contrast`` : [-100, 100] L*
+            Mean L* within 2 % of the equivalent diameter round the streaks less that on them; 0 without any.
+
+    References
+    ----------
+    G. Argenziano et al., "Epiluminescence microscopy for the diagnosis of doubtful melanocytic skin lesions", Arch
+    Dermatol 134:1563-1570, 1998.
+    """
+    as_always = not detection and ring == RING
+    labels = lesion.once(find_streaks) if as_always else find_streaks(lesion, ring=ring, **detection)
+    names = ("count", "share", "sectors", "irregularity", "contrast")
+    values = np.zeros(5)
+    if labels.any():
+        rim = lesion.shape_mask & (lesion.signed_distance < ring * lesion.equivalent_diameter)
+        sectors = _sectors(lesion, labels)
+        values = (
+            labels.max(),
+            (rim & (labels > 0)).sum() / max(rim.sum(), 1),
+            (sectors > 0).mean(),
+            np.abs(sectors / sectors.sum() - 1 / WINDOWS).sum() / 2,
+            _contrast(lesion, labels),
+        )
+    return {f"streaks_{name}": float(value) for name, value in zip(names, values, strict=True)}
+
+
+def find_streaks(lesion, *, ring=RING, length=0.06, contrast=4.0):
+    """Return where dark lines run across the lesion's rim.
+
+    Across the rim means along the normal of the smoothed outline. Where L*, blurred at two scales, curves along the
+    outline and not along the normal, a dark line runs along the normal; the difference of these two
+    curvatures is averaged along a piece of the normal as long as a streak. So the cords of a network, which turn after
+    a fraction of that, cancel out, as do lines more than about 20 degrees off the normal. Lines on hair, lines that
+    go on outside the lesion, as hair does, lines that are darker than one of their sides only, and lines lighter than
+    halfway from the lesion's median L* to the skin's are no streaks.
+
+    Parameters
+    ----------
+    lesion : Lesion
+    ring : float
+        Width of the ring along the edge that streaks lie in, in equivalent diameters. 15 % is the outer quarter to
+        third of the radius, with what masks are drawn too wide.
+    length : float
+        Least extent of a streak across the rim, in equivalent diameters: twice the cord between two nodes of a
+        network.
+    contrast : float
+        Least contrast of a line to what is beside it, averaged along it, in L* at an exposure that gives the skin a
+        median of 70; it is followed down to half of that.
+
+    Returns
+    -------
+    (H, W) int32 ndarray
+        0 where there is none, else the number of the streak from 1.
+    """
+    view = lesion.once(detail)
+    normals = _normals(view)
+    strength = _radial_lines(view, normals)
+    near = (view.depth < ring * view.diameter) & (view.depth > -2 * BEYOND * view.diameter)
+    lines = ((strength > FAINTEST * contrast) & near).astype(np.uint8)
+    count, labels = cv2.connectedComponents(lines, connectivity=8)
+    number = np.zeros(count, np.int32)
+    if count > 1:
+        shaped = _have_shape_of_streaks(view, labels, length)
+        number[1:] = shaped & _are_dark_lines(view, labels, normals, strength, contrast)
+    number[number > 0] = np.arange(1, number.sum() + 1)
+    return view.paste(number[labels], lesion.mask.shape)
+
+
+def _radial_lines(view, normals):
+    """Return the contrast of dark lines along the normals of the outline, averaged along a piece of them."""
+    x, y = normals
+    strength = np.full(view.mask.shape, -np.inf, np.float32)
+    for scale in SCALES:
+        _, yy, xx, xy = curvatures(view.lightness, max(scale * view.diameter, RESOLVED))
+        along = x * x * xx + 2 * x * y * xy + y * y * yy
+        strength = np.maximum(strength, xx + yy - along - np.abs(along))
+    strength = np.minimum(strength / BAR, STRONGEST)
+    rows, columns = np.indices(strength.shape, np.float32)
+    reach = STRAIGHT * view.diameter
+    steps = np.linspace(-reach, reach, STEPS, dtype=np.float32)
+    moved = (
+        cv2.remap(strength, columns + t * x, rows + t * y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for t in steps
+    )
+    return sum(moved) / STEPS
+
+
+def _normals(view):
+    """Return x and y of the unit vectors across the outline."""
+    depth = cv2.GaussianBlur(view.depth, (0, 0), max(SMOOTHING * view.diameter, 1))
+    x, y = (cv2.Sobel(depth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    size = np.maximum(cv2.magnitude(x, y), 1e-6)
+    return x / size, y / size
+
+
+def _have_shape_of_streaks(view, labels, length):
+    """Return whether each line is long and slender, reaches into the lesion and ends near its edge."""
+    on = labels > 0
+    line, depth = labels[on], view.depth[on]
+    each = np.arange(1, labels.max() + 1)
+    deepest, shallowest = ndimage.maximum(depth, line, each), ndimage.minimum(depth, line, each)
+    extent = deepest - shallowest + 1
+    long = (extent >= max(length * view.diameter, LEAST_LENGTH)) & (deepest > length / 2 * view.diameter)
+    slender = extent**2 > SLENDER * np.bincount(line)[1:]
+    return long & slender & (shallowest > -BEYOND * view.diameter)
+
+
+def _are_dark_lines(view, labels, normals, strength, contrast):
+    """Return whether each line is pigment and no hair, strong enough somewhere and darker than both its sides."""
+    on = labels > 0
+    line, each = labels[on], np.arange(1, labels.max() + 1)
+    aside = max(BESIDE * view.diameter, 2 * RESOLVED) * np.array([-normals[0][on], normals[1][on]])
+    sides = (
+        ndimage.map_coordinates(view.lightness, np.nonzero(on) + t * aside, order=1, mode="nearest") for t in (-1, 1)
+    )
+    lightness, hair, *beside = (
+        np.bincount(line, values)[1:] / np.bincount(line)[1:] for values in (view.lightness[on], view.hair[on], *sides)
+    )
+    dark = (lightness < view.halfway) & (np.minimum(*beside) - lightness > FAINTEST * contrast)
+    return dark & (hair < HAIRY) & (ndimage.maximum(strength[on], line, each) > contrast)
+
+
+def _sectors(lesion, labels):
+    """Return the area of the streaks whose centres lie in each of 72 windows of 45 degrees."""
+    place = np.flatnonzero(labels)
+    streak = labels.ravel()[place]
+    area = np.bincount(streak)[1:]
+    y, x = (np.bincount(streak, part)[1:] / area for part in np.divmod(place, labels.shape[1]))
+    angle = np.degrees(np.arctan2(y - lesion.centroid[0], x - lesion.centroid[1]))
+    window = (angle // (360 / WINDOWS)).astype(int) % WINDOWS
+    area = np.bincount(window, area, minlength=WINDOWS)
+    return sum(np.roll(area, step) for step in range(SECTOR))
+
+
+def _contrast(lesion, labels):
+    brush = disc(max(round(SURROUNDINGS * lesion.equivalent_diameter), 1))
+    beside = (cv2.dilate((labels > 0).astype(np.uint8), brush) > 0) & (labels == 0)
+    lightness = lesion.lab[..., 0]
+    return lightness[beside].mean() - lightness[labels > 0].mean()
