@@ -32,7 +32,7 @@ SINGLE = {  # measure: values from which a lesion is suspicious in the literatur
     "frame_share": (),
     "asymmetry_score": (),
     "border_score": (),
-    "dermoscopic_colors_count": (),
+    "color_score": (),
     "structure_score": (),
     "tds": (4.75, np.nextafter(5.45, 9)),  # from 4.75 and above 5.45
     "seven_point_score": (3,),
@@ -40,7 +40,7 @@ SINGLE = {  # measure: values from which a lesion is suspicious in the literatur
 GRADES = [  # expert's grade, its values, measure
     ("asymmetry", range(3), "asymmetry_score"),
     ("asymmetry", range(3), "symmetric_radii_score"),
-    ("colors", range(7), "dermoscopic_colors_count"),
+    ("colors", range(1, 7), "color_score"),
 ]
 FINDINGS = [  # expert's criterion, entries that count, measure, value from which it counts
     ("blue_whitish_veil", [True], "blue_white_veil_share", 0.05),
@@ -67,7 +67,7 @@ def taken(tables, name):
 def measured(references, args):
     """Return the measures of images, without texture, as a DataFrame."""
     features = LesionFeatures(reader=LesionReader(segmenter=args.segmenter), n_jobs=args.n_jobs, progress=True)
-    features.set_params(texture="drop", color__min_share=args.min_share)
+    features.set_params(texture="drop", abcd__rule={"color_share": args.min_share})
     return features.set_output(transform="pandas").transform(references)
 
 
@@ -246,7 +246,7 @@ def ph2(args):
     labels["colors"] = labels[[f"color_{name}" for name in DERMOSCOPIC_COLORS]].sum(axis=1)
     tables = both_masks(data.X, data.masks, args)
     experts = labels[["asymmetry", "colors"]].astype("Float64").astype(float)
-    experts.columns = ["asymmetry_score", "dermoscopic_colors_count"]
+    experts.columns = ["asymmetry_score", "color_score"]
     everyone = tables | {"expert's own grade": experts}
     single = single_numbers(everyone, data.y == POSITIVE, np.arange(len(data.y)), args.resamples)
     found = {

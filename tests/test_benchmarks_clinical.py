@@ -163,7 +163,7 @@ def test_clinical_of_ph2(ph2, monkeypatch, tmp_path):
     options = ["--ph2", ph2, "--segmenter", "otsu", "--resamples", "20"]
     tables = run("clinical.py", options, monkeypatch, tmp_path)["tables"]
     grades, findings, single, masks = tables.values()
-    assert {row["number"] for row in grades} >= {"asymmetry_score", "dermoscopic_colors_count"}
+    assert {row["number"] for row in grades} >= {"asymmetry_score", "color_score"}
     assert all(-1 <= float(row["quadratic kappa"].split()[0]) <= 1 for row in grades)
     black = [row for row in findings if row["criterion"] == "color_black"]
     assert [row["masks"] for row in black] == ["expert", "own"]
@@ -243,7 +243,7 @@ def test_clinical_needs_to_know_its_images(clinical, options):
 
 def test_a_grade_that_nobody_gave_still_counts_as_a_step(clinical):
     labels = pd.DataFrame({"asymmetry": [0, 0, 2, 2], "colors": [1, 1, 3, 6]})
-    table = pd.DataFrame({"color__dermoscopic_colors_count": np.float32([1, 1, 3, 3])})
+    table = pd.DataFrame({"abcd__color_score": np.float32([1, 1, 3, 3])})
     (row,) = clinical.grade_lines({"own": table}, labels, 20)
     assert row["quadratic kappa"].startswith("0.609 [")  # 1 - (9 / 4) / (92 / 16), from the definition
 

@@ -23,6 +23,7 @@ EXAMPLES = {
     "03_embeddings.py": ["--n", "24", "--random-weights", "--embedding", "mobilenet", "--alpha", "0.25"],
     "04_metadata_columns.py": ["--n", "30"],
     "05_own_measure.py": ["--n", "24"],
+    "06_lesion_card.py": [],
 }
 
 

@@ -16,29 +16,27 @@ class MaskFeatures(LesionTransformer):
 class ColorFeatures(LesionTransformer):
     """Colour inside the lesion and against the surrounding skin.
 
-    Joins `color_moments`, `color_histogram`, `dermoscopic_colors`, `color_variegation`, `blue_white_veil` and
-    `skin_tone` of `dermfeat.measures`.
+    Joins `color_moments`, `color_histogram`, `dermoscopic_colors`, `color_variegation`, `blue_white_veil`, `regression`
+    and `skin_tone` of `dermfeat.measures`.
 
     Parameters
     ----------
     bins : int, default=7
         Bins of each colour histogram.
-    min_share : float, default=0.01
-        Share of the lesion from which one of the six dermoscopic colours counts as present.
     """
 
-    def __init__(self, *, bins=7, min_share=0.01):
+    def __init__(self, *, bins=7):
         self.bins = bins
-        self.min_share = min_share
 
     def measure(self, lesion):
         """Return ``{name: value}`` of one `Lesion`."""
         return {
             **measures.color_moments(lesion),
             **measures.color_histogram(lesion, bins=self.bins),
-            **measures.dermoscopic_colors(lesion, min_share=self.min_share),
+            **measures.dermoscopic_colors(lesion),
             **measures.color_variegation(lesion),
             **measures.blue_white_veil(lesion),
+            **measures.regression(lesion),
             **measures.skin_tone(lesion),
         }
 
@@ -70,9 +68,11 @@ class TextureFeatures(LesionTransformer):
 
 
 class ABCDFeatures(LesionTransformer):
-    """Asymmetry and border of the ABCD rule: `asymmetry` and `border` of `dermfeat.measures`.
+    """The ABCD rule and the seven-point checklist: what they look at, and their scores.
 
-    The rule's colours are counted by `ColorFeatures`.
+    Joins `asymmetry`, `border`, `pigment_network`, `structureless_area`, `dots_and_globules`, `streaks`, `blotches`,
+    `abcd_score` and `seven_point` of `dermfeat.measures`. The shares of the single colours, of veil and of regression
+    are columns of `ColorFeatures`.
 
     Parameters
     ----------
@@ -84,17 +84,32 @@ class ABCDFeatures(LesionTransformer):
         The same for the local spread of L*.
     step_threshold : float, default=12.0
         Step in L* from skin to lesion from which a sector's border counts as abrupt.
+    rule : dict, optional
+        Further thresholds of the rule: keywords of `dermfeat.measures.abcd_score`.
+    checklist : dict, optional
+        Thresholds of the seven-point checklist: keywords of `dermfeat.measures.seven_point`.
     """
 
-    def __init__(self, *, shape_threshold=0.15, color_threshold=8.0, structure_threshold=2.0, step_threshold=12.0):
+    def __init__(
+        self,
+        *,
+        shape_threshold=0.15,
+        color_threshold=8.0,
+        structure_threshold=2.0,
+        step_threshold=12.0,
+        rule=None,
+        checklist=None,
+    ):
         self.shape_threshold = shape_threshold
         self.color_threshold = color_threshold
         self.structure_threshold = structure_threshold
         self.step_threshold = step_threshold
+        self.rule = rule
+        self.checklist = checklist
 
     def measure(self, lesion):
         """Return ``{name: value}`` of one `Lesion`."""
-        return {
+        own = {
             **measures.asymmetry(
                 lesion,
                 shape_threshold=self.shape_threshold,
@@ -102,6 +117,22 @@ class ABCDFeatures(LesionTransformer):
                 structure_threshold=self.structure_threshold,
             ),
             **measures.border(lesion, step_threshold=self.step_threshold),
+            **measures.pigment_network(lesion),
+            **measures.structureless_area(lesion),
+            **measures.dots_and_globules(lesion),
+            **measures.streaks(lesion),
+            **measures.blotches(lesion),
+        }
+        known = {
+            **own,
+            **measures.dermoscopic_colors(lesion),
+            **measures.blue_white_veil(lesion),
+            **measures.regression(lesion),
+        }
+        return {
+            **own,
+            **measures.abcd_score(known, **(self.rule or {})),
+            **measures.seven_point(known, **(self.checklist or {})),
         }
 
 

@@ -17,8 +17,8 @@ LEAST_B = 1.0  # b* below which skin counts as colourless for the typology angle
 SKIN_TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (-30, "brown"))
 
 
-def dermoscopic_colors(lesion, *, min_share=0.01):
-    """Measure the shares of the six dermoscopic colours and how many of them there are.
+def dermoscopic_colors(lesion):
+    """Measure the shares of the six dermoscopic colours.
 
     Where they lie, and by which rule, is `find_colors`: the nearest reference in CIELAB after the surrounding skin was
     brought to one reference colour, after Kasmi & Mokrani (2016, IET Image Processing). A pixel that looks like the
@@ -29,16 +29,12 @@ def dermoscopic_colors(lesion, *, min_share=0.01):
     ----------
     lesion : Lesion
         Image and mask.
-    min_share : float
-        Share of the lesion from which on a colour counts as present.
 
     Returns
     -------
     dict of str to float
         ``{white,red,light_brown,dark_brown,blue_gray,black}_share`` : [0, 1] share
             Share of the lesion's pixels.
-        ``dermoscopic_colors_count`` : [0, 6] colours
-            Number of colours whose share reaches `min_share`; 0 where all looks like skin.
         ``dermoscopic_colors_entropy`` : [0, 2.81] bits
             Entropy of the six shares and that of what looks like skin.
     """
@@ -46,7 +42,6 @@ def dermoscopic_colors(lesion, *, min_share=0.01):
     counts = np.bincount(labels - 1, minlength=len(DERMOSCOPIC_COLORS) + 1)
     shares = counts[:-1] / counts.sum()
     row = {f"{name}_share": share for name, share in zip(DERMOSCOPIC_COLORS, shares, strict=True)}
-    row["dermoscopic_colors_count"] = float((shares >= min_share).sum())
     row["dermoscopic_colors_entropy"] = entropy(counts)
     return row
 

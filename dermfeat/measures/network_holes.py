@@ -1,0 +1,121 @@
+"""What the holes of a pigment network are looked for among: closed parts between dark lines."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from dermfeat.measures.detail import SIDE, curvatures, detail
+
+MOST_ZOOM = 3  # largest magnification of small lesions; the following lengths are in equivalent diameters
+FINE, RIDGE, GROUND = 0.005, 0.008, 0.03  # standard deviations: of noise removal, of lines, of the local mean
+BLURRED = 0.6, 0.8  # smallest standard deviations of the first two in pixels of the image
+AROUND, CURVED = 0.2, 0.2  # width of the window over which a line's curvature is at least that of its root mean square
+NARROWEST, WIDEST = 0.012, 0.06  # diameters of holes
+RESOLVED = 2  # smallest diameter of a hole in pixels of the image
+SLIM, RAGGED = 0.2, 0.5  # least minor by major axis; least area by that of the ellipse with the same moments
+RAYS, RAY = 16, np.arange(0.6, 2.7, 0.2)  # directions in which a hole is left; places on the way, in its radii
+OPEN = 0.75  # quantile of the directions, by lightness, in which a line must lie: holes may have a gap
+
+
+class Grid(NamedTuple):
+    """What holes are looked for on."""
+
+    light: np.ndarray  # (h, w) float32, L* without noise
+    band: np.ndarray  # (h, w) float32, L* above the local mean
+    dark: np.ndarray  # (h, w) bool, where lines run
+    mask: np.ndarray  # (h, w) bool, the lesion within the field of view
+    skin: np.ndarray  # (h, w) bool
+    unit: float  # equivalent diameter in pixels
+    pixel: float  # width of a pixel of the image
+
+
+class Parts(NamedTuple):
+    """Parts of the grid between lines."""
+
+    labels: np.ndarray  # (h, w) int32, from 1 in the parts, 0 elsewhere
+    centres: np.ndarray  # (N, 2) float64, rows and columns
+    diameters: np.ndarray  # (N,) float64, equivalent diameters
+
+
+def mesh_grid(lesion):
+    view = lesion.once(detail)
+    zoom = float(np.clip(SIDE / view.diameter, 1, MOST_ZOOM))
+    size = np.rint(np.array(view.mask.shape[::-1]) * zoom).astype(int).tolist()
+    planes = (view.lightness, lesion.shape_mask[view.box] & lesion.field[view.box], lesion.skin[view.box])
+    light, mask, skin = (cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for plane in planes)
+    unit, pixel = view.diameter * zoom, zoom / view.pace.mean()
+    fine, ridge = (max(part * unit, least * pixel) for part, least in zip((FINE, RIDGE), BLURRED, strict=True))
+    across = dark_ridges(light, ridge)
+    window = 2 * round(AROUND * unit / 2) + 1
+    dark = across > CURVED * np.sqrt(np.maximum(cv2.blur(across**2, (window, window)), 0))
+    smooth = cv2.GaussianBlur(light, (0, 0), fine)
+    band = smooth - cv2.GaussianBlur(light, (0, 0), max(GROUND * unit, fine))
+    return Grid(smooth, band, dark, mask > 0.5, skin > 0.5, unit, pixel)
+
+
+def dark_ridges(plane, scale):
+    """Return the larger eigenvalue of the Hessian of a plane blurred by `scale`, times the scale squared."""
+    _, yy, xx, xy = curvatures(plane, scale)
+    return (yy + xx) / 2 + cv2.magnitude((yy - xx) / 2, xy)
+
+
+def closed_parts(grid):
+    """Return the parts between lines that are as wide as holes and roundish."""
+    _, labels, stats, centres = cv2.connectedComponentsWithStats((~grid.dark).astype(np.uint8), connectivity=4)
+    low, high = stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]
+    uncut = (low > 0).all(axis=1) & (high < grid.dark.shape[::-1]).all(axis=1)
+    diameters = np.sqrt(4 * stats[1:, cv2.CC_STAT_AREA] / np.pi) / grid.unit
+    narrowest = max(NARROWEST, RESOLVED * grid.pixel / grid.unit)
+    fits = uncut & (diameters >= narrowest) & (diameters <= WIDEST)
+    parts = chosen(Parts(labels, centres[1:, ::-1], diameters), np.flatnonzero(fits))
+    return chosen(parts, np.flatnonzero(_roundish(parts)))
+
+
+def chosen(parts, numbers):
+    """Return some of the parts, numbered anew."""
+    new = np.zeros(len(parts.diameters) + 1, np.int32)
+    new[numbers + 1] = np.arange(1, len(numbers) + 1)
+    return Parts(new[parts.labels], parts.centres[numbers], parts.diameters[numbers])
+
+
+def members(parts):
+    """Return the number of the part of each pixel that is in one, and the pixel's row and column."""
+    places = np.flatnonzero(parts.labels)
+    return parts.labels.ravel()[places] - 1, *np.divmod(places, parts.labels.shape[1])
+
+
+def means(parts, *planes):
+    """Return the mean of planes over the pixels of each part."""
+    number, rows, columns = members(parts)
+    count = len(parts.diameters)
+    size = np.bincount(number, minlength=count)
+    return [np.bincount(number, plane[rows, columns], minlength=count) / size for plane in planes]
+
+
+def _roundish(parts):
+    """Return which parts are neither slim nor ragged, from their second moments."""
+    number, rows, columns = members(parts)
+    area = np.bincount(number, minlength=len(parts.diameters))
+    y, x = rows - parts.centres[number, 0], columns - parts.centres[number, 1]
+    yy, xx, xy = (np.bincount(number, product, minlength=len(area)) / area for product in (y * y, x * x, x * y))
+    yy, xx = yy + 1 / 12, xx + 1 / 12  # a pixel is a square
+    axes = np.sqrt(yy * xx - xy**2)
+    major = (yy + xx) / 2 + np.hypot((yy - xx) / 2, xy)
+    return (axes / major > SLIM) & (area / (4 * np.pi * axes) > RAGGED)
+
+
+def heights(grid, parts):
+    """Return how far each hole lies above the lines round it: in the mean, and where they are light."""
+    (level,) = means(parts, grid.band)
+    if not len(level):
+        return level, level
+    angle = 2 * np.pi * (np.arange(RAYS)[:, None] + 0.5) / RAYS
+    reach = 0.5 * grid.unit * parts.diameters[:, None, None] * RAY
+    y, x = (
+        (centre[:, None, None] + reach * way).astype(np.float32).reshape(len(level), -1)
+        for centre, way in zip(parts.centres.T, (np.sin(angle), np.cos(angle)), strict=True)
+    )
+    along = cv2.remap(grid.band, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    line = along.reshape(len(level), RAYS, -1).min(axis=2)
+    return level - line.mean(axis=1), level - np.quantile(line, OPEN, axis=1)
