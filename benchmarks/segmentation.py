@@ -23,12 +23,12 @@ from tqdm import tqdm
 from dermfeat import LesionReader
 from dermfeat.datasets import load_ph2
 from dermfeat.evaluation import bootstrap_interval, write_results
-from dermfeat.lesion import Lesion, centred_ellipse
-from dermfeat.preparation import segment_lesion
+from dermfeat.lesion import centred_ellipse
 from dermfeat.reading import sources
 
 GOOD, FAILED = 0.65, 0.5  # Jaccard index; below the first, the threshold Jaccard of ISIC 2018 is 0
 BASELINES = {"centred ellipse": centred_ellipse, "whole frame": lambda shape: np.ones(shape, bool)}
+FLIPS = "+flips"  # after the name of a network: it looks at mirror images too
 WORST, ABREAST = 20, 5
 TILE, LABEL = (320, 240), 20  # pixels
 GREEN, MAGENTA = (0, 255, 0), (255, 0, 255)
@@ -53,17 +53,19 @@ def ph2(folder):
 
 
 def read(image, mask):
-    """Return the `Lesion` with the expert's mask, and that mask at its own size."""
+    """Return the image prepared as `LesionReader` does but not yet outlined, and the expert's mask."""
     rgb, expert = sources([(image, mask)])[0].read()
-    return LesionReader().prepare(rgb, expert, image), expert
+    return LesionReader().draft(rgb, name=image), expert
 
 
-def outlined(lesion, segmenter):
-    """Return the mask that `LesionReader` would find in the image of a lesion, its confidence and the seconds."""
+def outlined(draft, segmenter):
+    """Return the mask that a segmenter finds, its confidence and the seconds."""
+    name = segmenter.removesuffix(FLIPS)
+    reader = LesionReader(segmenter=name, segmenter_flips=name != segmenter)
     start = time.perf_counter()
-    mask, confidence = segment_lesion(lesion.image, method=segmenter, field=lesion.field, return_confidence=True)
+    lesion = reader.lesion(draft, *reader.lesion_maps([draft]))
     seconds = time.perf_counter() - start
-    return Lesion(lesion.image, mask, field=lesion.field).mask, confidence, seconds
+    return lesion.mask, lesion.confidence, seconds
 
 
 def overlap(found, expert):
@@ -87,13 +89,13 @@ def measure(cases, segmenters):
     """Return one row for each image and segmenter."""
     rows, warm = [], set()
     for case in tqdm(cases.itertuples(), total=len(cases)):
-        lesion, expert = read(case.image, case.mask)
+        draft, expert = read(case.image, case.mask)
         about = {"image_id": case.image_id, "group": case.group}
         for name in segmenters:
             if name not in warm:  # loading and compiling is not timed
                 warm.add(name)
-                outlined(lesion, name)
-            mask, confidence, seconds = outlined(lesion, name)
+                outlined(draft, name)
+            mask, confidence, seconds = outlined(draft, name)
             found = {"segmenter": name, "confidence": confidence, "seconds": seconds}
             rows.append(about | found | overlap(mask, expert))
         for name, baseline in BASELINES.items():
@@ -174,9 +176,9 @@ def confidence_row(name, scores):
 
 def tile(case, row):
     """Return one picture of the sheet: the image with both outlines and what it is."""
-    lesion, expert = read(case["image"], case["mask"])
-    picture = cv2.resize(lesion.raw, TILE, interpolation=cv2.INTER_AREA)
-    found, _, _ = outlined(lesion, row.segmenter)
+    draft, expert = read(case["image"], case["mask"])
+    picture = cv2.resize(draft.raw, TILE, interpolation=cv2.INTER_AREA)
+    found, _, _ = outlined(draft, row.segmenter)
     for mask, color in ((expert, GREEN), (found, MAGENTA)):
         edges, _ = cv2.findContours(resized(mask, TILE[::-1]).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, edges, -1, color, 1)
@@ -203,7 +205,12 @@ def arguments(argv):
     data.add_argument("--ph2", help="folder of PH2")
     parser.add_argument("--split", help="table of the images of each part, for --data")
     parser.add_argument("--part", choices=["pretrain", "benchmark"], default="pretrain")
-    parser.add_argument("--segmenter", nargs="+", default=[LesionReader().segmenter], help="one or more, by name")
+    parser.add_argument(
+        "--segmenter",
+        nargs="+",
+        default=[LesionReader().segmenter],
+        help="one or more, by name; unet+flips: with mirror images",
+    )
     parser.add_argument("--limit", type=int, help="use this many images only, drawn at random")
     parser.add_argument("--resamples", type=int, default=2000, help="of each bootstrap")
     parser.add_argument("--sheet", help="PNG file for the worst outlines")

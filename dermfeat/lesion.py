@@ -46,6 +46,8 @@ class Lesion:
         True on hair. None anywhere by default.
     is_fallback : bool
         True where the mask's maker had to give up; a mask that outlines nothing sets it too.
+    confidence : float in [0, 1]
+        How sure the mask's maker is of it; 1 for a mask that the user gave, 0 where it outlines nothing.
 
     Attributes
     ----------
@@ -78,7 +80,7 @@ class Lesion:
         degrees (from x towards y), in equivalent radii; 0 where the ray misses the lesion.
     """
 
-    def __init__(self, image, mask, *, raw=None, field=None, hair=None, is_fallback=False):
+    def __init__(self, image, mask, *, raw=None, field=None, hair=None, is_fallback=False, confidence=1.0):
         shape = image.shape[:2]
         self.image = image
         self.raw = image if raw is None else raw
@@ -88,6 +90,7 @@ class Lesion:
         outlines_nothing = not MIN_LESION <= share <= MAX_LESION
         self.mask = centred_ellipse(shape) if outlines_nothing else mask
         self.is_fallback = bool(is_fallback or outlines_nothing)
+        self.confidence = 0.0 if outlines_nothing else float(confidence)
         self._found = {}
 
     def once(self, function):

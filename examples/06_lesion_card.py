@@ -17,7 +17,12 @@ def main(argv=None):
     parser.add_argument("--out", default="lesion_card.png")
     args = parser.parse_args(argv)
     drawn = draw_lesion(
-        (360, 480), asymmetry=0.5, colors=("light_brown", "dark_brown", "blue_gray"), globules=8, dots=15, random_state=3
+        (360, 480),
+        asymmetry=0.5,
+        colors=("light_brown", "dark_brown", "blue_gray"),
+        globules=8,
+        dots=15,
+        random_state=3,
     )
     card = lesion_card(args.image) if args.image else lesion_card(drawn[0], name="drawn lesion")
     for name, value in card.values.items():

@@ -1,7 +1,7 @@
 """The lesion card's words: what was measured, line by line."""
 
-from dermfeat.measures.color_regions import DERMOSCOPIC_COLORS
 from dermfeat.measures.checklist import MAJOR
+from dermfeat.measures.color_regions import DERMOSCOPIC_COLORS
 
 UNSURE = "no lesion found with confidence"
 CRITERIA = {
@@ -81,10 +81,10 @@ def checklist_rows(values):
 
 def other_rows(values):
     """Return the lines on the skin and on how sure the outline is."""
-    outline = ("unsure", UNSURE) if values["is_fallback"] else ("accepted", "found or given")
+    outline = UNSURE if values["is_fallback"] else "1 for an outline that was given"
     return [
         ("skin tone", values["skin_tone"], f"typology angle {round(values['skin_ita'])}°"),
-        ("outline", *outline),
+        ("outline", f"confidence {values['confidence']:.2f}", outline),
     ]
 
 

@@ -88,7 +88,7 @@ class LesionCard:
         A with the axes about which shape, colour and structure differ, B, C with the shares of the six colours, D with
         the five structures, the total dermoscopy score and its band, the criteria of the seven-point checklist that
         can be measured and their score, the skin's tone, whether the outline is a stand-in or doubtful
-        (``is_fallback``), and a note that this is no diagnosis.
+        (``is_fallback``) and how sure the segmenter is of it (``confidence``), and a note that this is no diagnosis.
     measured : dict of str to float
         The measures behind them.
     """
@@ -112,6 +112,7 @@ class LesionCard:
         return {
             "image": self.name,
             "is_fallback": self.lesion.is_fallback,
+            "confidence": self.lesion.confidence,
             "A": float(m["asymmetry_score"]),
             **{f"A_{part}": count for part, count in parts},
             "B": float(m["border_score"]),

@@ -100,7 +100,7 @@ class LesionReader(BaseEstimator):
         maps = [None] * len(drafts)
         unknown = [i for i, draft in enumerate(drafts) if draft.mask is None]
         if unknown and is_network(self.segmenter):
-            images = [drafts[i].image for i in unknown]
+            images = [drafts[i].raw for i in unknown]
             found = lesion_maps(images, method=self.segmenter, flips=self.segmenter_flips)
             for i, probability in zip(unknown, found, strict=True):
                 maps[i] = probability
@@ -109,7 +109,7 @@ class LesionReader(BaseEstimator):
     def lesion(self, draft, probability):
         """Return the `Lesion` of a draft and its item of `lesion_maps`."""
         raw, image, field, hair, mask = draft
-        unsure = False
+        confidence = 1.0
         if mask is None:
             mask, confidence = segment_lesion(
                 image,
@@ -119,8 +119,8 @@ class LesionReader(BaseEstimator):
                 probability=probability,
                 return_confidence=True,
             )
-            unsure = confidence < MIN_CONFIDENCE
-        return Lesion(image, mask, raw=raw, field=field, hair=hair, is_fallback=unsure)
+        unsure = confidence < MIN_CONFIDENCE
+        return Lesion(image, mask, raw=raw, field=field, hair=hair, is_fallback=unsure, confidence=confidence)
 
     def store_identity(self):
         """Return the parameters that a lesion depends on, a network by its digest."""

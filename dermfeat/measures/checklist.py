@@ -172,5 +172,3 @@ def _points(met, weights):
         raise ValueError(f"weights={weights!r}: use {' or '.join(map(repr, CHECKLISTS))}")
     major, minor, _ = CHECKLISTS[weights]
     return sum(np.asarray(there, float) * (major if name in MAJOR else minor) for name, there in met.items())
-
-

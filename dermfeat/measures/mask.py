@@ -15,7 +15,9 @@ def mask_quality(lesion):
     -------
     dict of str to float
         ``is_fallback`` : [0, 1] -
-            1 where the mask outlined nothing and a centred ellipse took its place, else 0.
+            1 where the mask outlined nothing and a centred ellipse took its place, or its maker was unsure, else 0.
+        ``confidence`` : [0, 1] -
+            How sure the segmenter is of the mask (`dermfeat.preparation.segment_lesion`); 1 for masks of the user.
         ``frame_share`` : [0, 1] share
             Pixels of the mask in the field of view, of all pixels of the field of view.
         ``frame_contact`` : [0, 1] share
@@ -32,6 +34,7 @@ def mask_quality(lesion):
     x, y = lesion.contour.T
     return {
         "is_fallback": float(lesion.is_fallback),
+        "confidence": lesion.confidence,
         "frame_share": np.count_nonzero(mask & field) / max(np.count_nonzero(field), 1),
         "frame_contact": float(1 - seen[y, x].mean()),
         "component_count": float(labels - 1),
