@@ -5,8 +5,8 @@
 DIR holds train/benign, train/malignant and, if wished, test/...; with a lesions.csv (columns file, lesion_id) beside
 them, photos of one lesion stay in one fold. The ImageNet weights are those of Keras, in $KERAS_HOME/models.
 
-The default segmenter here is "otsu", which has seen no image: "auto" was fitted on masks of HAM10000, where all benign
-images of this set come from (its model card says on which).
+The default segmenter here is "otsu", which has seen no image: "unet" and "classical" were fitted to masks of HAM10000,
+where all benign images of this set come from (their model cards say to which).
 """
 
 import argparse

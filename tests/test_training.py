@@ -75,7 +75,7 @@ def test_segmenter_trains_and_resumes(tmp_path):
 
 
 def test_another_network_is_taken_by_its_path(tmp_path, pair):
-    with pytest.raises(FileNotFoundError, match="own.xml: no such file"):
+    with pytest.raises(FileNotFoundError, match=r"own\.xml: no such file"):
         LesionReader(segmenter=str(tmp_path / "own.xml")).prepare(pair[0])
     for end in (".xml", ".bin"):
         shutil.copy(graph_file("segmenter").with_suffix(end), tmp_path / f"own{end}")

@@ -81,10 +81,10 @@ def checklist_rows(values):
 
 def other_rows(values):
     """Return the lines on the skin and on how sure the outline is."""
-    outline = UNSURE if values["is_fallback"] else "1 for an outline that was given"
+    outline = UNSURE if values["is_fallback"] else "confidence (1: given)"
     return [
         ("skin tone", values["skin_tone"], f"typology angle {round(values['skin_ita'])}°"),
-        ("outline", f"confidence {values['confidence']:.2f}", outline),
+        ("outline", f"{values['confidence']:.2f}", outline),
     ]
 
 
