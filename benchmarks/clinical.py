@@ -43,11 +43,12 @@ GRADES = [  # expert's grade, its values, measure
     ("colors", range(1, 7), "color_score"),
 ]
 FINDINGS = [  # expert's criterion, entries that count, measure, value from which it counts
-    ("blue_whitish_veil", [True], "blue_white_veil_share", 0.05),
+    ("blue_whitish_veil", [True], "blue_white_veil_share", 0.01),
     ("blue_whitish_veil", [True], "seven_point_blue_white_veil", 1),
     ("streaks", [True], "streaks_count", 3),
     ("streaks", [True], "seven_point_irregular_streaks", 1),
-    ("regression_areas", [True], "regression_share", 0.05),
+    ("regression_areas", [True], "regression_white_share", 0.01),
+    ("regression_areas", [True], "regression_blue_share", 0.01),
     ("regression_areas", [True], "seven_point_regression", 1),
     ("pigment_network", ["atypical"], "seven_point_atypical_network", 1),
     ("dots_globules", ["typical", "atypical"], "dots_count", 3),
