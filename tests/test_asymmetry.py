@@ -264,6 +264,7 @@ class TestMaskQuality:
         found = mask_quality(Lesion(plain(mask), mask))
         assert found == {
             "is_fallback": 0,
+            "confidence": 1,
             "frame_share": mask.mean(),
             "frame_contact": 0,
             "component_count": 1,

@@ -29,7 +29,7 @@ TOLERANCES = {
     "streaks": (0.05, 0.05, 0.6, 0.4, 0.4),
     "blotch": (0.05, 0.1, 0.3, 0.6, 0.6),
     "tds|color_score|structure_score|seven_point_score": (0.05, 0.1, 0.9, 0.4, 0.3),
-    "(white|red|brown|gray|black|veil|largest|blue)_share": (0.05, 0.05, 0.15, 0.3, 0.15),
+    "(white|red|brown|gray|black|veil|veil_largest|regression_blue)_share": (0.05, 0.05, 0.15, 0.3, 0.15),
 }
 
 
