@@ -169,6 +169,8 @@ def test_turned_and_flipped(change, seed):
     other = measured(change(mask).copy(), change(image, **axes).copy())
     for name in one:
         tolerance = 0 if name.endswith("score") else 0.02 * max(1, abs(one[name]))
+        if name in ("symmetric_radii_best", "symmetric_radii_both"):
+            tolerance = 0.05  # of 180 pairs, nine that lie on the threshold
         assert other[name] == pytest.approx(one[name], abs=tolerance), name
 
 
