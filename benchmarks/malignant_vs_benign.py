@@ -5,8 +5,8 @@
 DIR holds train/benign, train/malignant and, if wished, test/...; with a lesions.csv (columns file, lesion_id) beside
 them, photos of one lesion stay in one fold. The ImageNet weights are those of Keras, in $KERAS_HOME/models.
 
-The default segmenter here is "otsu", which has seen no image: "unet" and "classical" were fitted to masks of HAM10000,
-where all benign images of this set come from (their model cards say to which).
+The default segmenter here is "otsu", whose outlines are fitted to no image: "unet" and "classical" were fitted to masks
+of HAM10000, where all benign images of this set come from (their model cards say to which).
 """
 
 import argparse
@@ -17,20 +17,38 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
-from dermfeat import CNNEmbedding, LesionPipeline, LesionReader, default_steps
+from dermfeat import (
+    ABCDFeatures,
+    CNNEmbedding,
+    ColorFeatures,
+    FunctionFeatures,
+    LesionPipeline,
+    LesionReader,
+    TextureFeatures,
+    default_steps,
+)
 from dermfeat.datasets import load_folder
 from dermfeat.evaluation import binary_scores, score_row, write_results
+from dermfeat.measures import mask_quality
 
 POSITIVE = "malignant"
+FITTED = ("is_fallback", "confidence")  # of every segmenter rest on a regression that was fitted to HAM10000
+
+
+def mask_seen(lesion):
+    """Return the columns of the mask in which nothing is fitted."""
+    return {name: value for name, value in mask_quality(lesion).items() if name not in FITTED}
 
 
 def models(embedding, segmenter, n_jobs):
     """Return ``{row: steps}``."""
     common = {"pos_label": POSITIVE, "n_jobs": n_jobs, "reader": LesionReader(segmenter=segmenter)}
-    found = {"classical (mask, color, texture, abcd)": default_steps(**common)}
+    families = [("mask", FunctionFeatures(mask_seen, version="1"))]
+    families += [("color", ColorFeatures()), ("texture", TextureFeatures()), ("abcd", ABCDFeatures())]
+    found = {"classical (mask, color, texture, abcd)": default_steps(families, **common)}
     if embedding is not None:
         found["deep (embedding)"] = default_steps([], embedding=embedding, **common)
-        found["classical + deep"] = default_steps(embedding=embedding, **common)
+        found["classical + deep"] = default_steps(families, embedding=embedding, **common)
     return found
 
 

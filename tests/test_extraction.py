@@ -5,6 +5,7 @@ import tracemalloc
 import warnings
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -183,6 +184,32 @@ def test_unreadable_images(paths, cold, tmp_path):
     assert np.isfinite(rows[[0, 2]]).all()
     with pytest.raises(ValueError, match="use 'raise' or 'nan'"):
         features.set_params(on_error="skip").transform(X)
+
+
+def test_images_with_and_without_masks_share_a_batch(paths):
+    mask = np.zeros((120, 160), bool)
+    mask[30:80, 40:100] = True
+    with Image.open(paths[0]) as first:
+        mask = cv2.resize(mask.astype(np.uint8), first.size) > 0
+    mixed = [(paths[0], mask), *paths[1:5]]
+    with config_context(store=False):
+        rows = [LesionFeatures(batch_size=size).transform(mixed) for size in (5, 1)]
+    np.testing.assert_array_equal(*rows)
+
+
+def test_a_reader_that_overrides_prepare_is_refused(paths):
+    class Mine(LesionReader):
+        def prepare(self, rgb, mask=None, name="image"):
+            return super().prepare(255 - rgb, mask, name)
+
+    with pytest.raises(TypeError, match="Mine overrides prepare"):
+        LesionFeatures(reader=Mine()).transform(paths[:1])
+
+
+def test_a_bad_mask_of_a_segmenter_names_the_image(paths):
+    features = LesionFeatures(reader=LesionReader(segmenter=lambda rgb: np.ones((3, 3), bool)))
+    with pytest.raises(LesionImageError, match=r"\.(png|jpg): segmenter <lambda>: the mask has shape \(3, 3\)"):
+        features.transform(paths[:1])
 
 
 def test_errors_of_measures_are_not_swallowed(paths, cold):

@@ -74,3 +74,8 @@ def test_plot_shows_counts_and_disclaimer(tmp_path):
     texts = {text.get_text() for text in figure.axes[1].texts}
     assert texts == {"1\n50%", "1\n33%", "2\n67%"}
     assert "not for diagnosis" in figure.get_supxlabel()
+
+
+def test_bootstrap_of_classes_too_rare_ends():
+    with pytest.raises(ValueError, match="too few groups"):
+        bootstrap_interval(lambda truth, score: 0.0, np.arange(40.0), np.arange(40.0), n_resamples=5)

@@ -71,9 +71,9 @@ class TestKnownLines:
         found = streaks(lesion)
         assert found["streaks_count"] == number
         ring = DISC & (lesion.signed_distance < 0.15 * 220)
-        assert found["streaks_share"] == pytest.approx(where.sum() / ring.sum(), rel=0.4)
+        assert found["streaks_share"] == pytest.approx(where.sum() / ring.sum(), rel=0.1)
         assert found["streaks_sectors"] == pytest.approx(min(number / 8, 1), abs=0.02)
-        assert found["streaks_contrast"] == pytest.approx(12, rel=0.35)
+        assert found["streaks_contrast"] == pytest.approx(0.73 * 12, rel=0.1), "a thin line is blurred"
         assert ((find_streaks(lesion) > 0) & where).sum() > 0.7 * where.sum()
 
     def test_unevenness(self):

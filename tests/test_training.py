@@ -12,6 +12,7 @@ import pytest
 
 from dermfeat import LesionReader, datasets
 from dermfeat.networks.packaged import graph_file
+from dermfeat.preparation.learned import lesion_maps
 from dermfeat.training import augmentation
 
 
@@ -71,7 +72,9 @@ def test_segmenter_trains_and_resumes(tmp_path):
     lines = (tmp_path / "own.xml.csv").read_text().split()
     assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1"]
     assert len((tmp_path / "own_images.txt").read_text().split()) == 24
-    assert LesionReader(segmenter=str(out)).prepare(data.X[0]).mask.any()
+    maps = lesion_maps([data.X[0]], method=str(out))
+    assert maps.shape == (1, 192, 192)
+    assert np.ptp(maps) > 1e-3
 
 
 def test_another_network_is_taken_by_its_path(tmp_path, pair):
@@ -81,7 +84,40 @@ def test_another_network_is_taken_by_its_path(tmp_path, pair):
         shutil.copy(graph_file("segmenter").with_suffix(end), tmp_path / f"own{end}")
     own = LesionReader(segmenter=str(tmp_path / "own.xml"))
     np.testing.assert_array_equal(own.prepare(pair[0]).mask, LesionReader().prepare(pair[0]).mask)
-    before = own.store_identity()
-    with open(tmp_path / "own.bin", "ab") as file:
-        file.write(b"more")
-    assert own.store_identity() != before
+    before = own.store_identity(), own.prepare(pair[0]).confidence
+    save_graph(tmp_path / "own.xml", [-1, 64, 96, 3])
+    assert own.store_identity() != before[0]
+    assert own.prepare(pair[0]).confidence != before[1], "a changed file is compiled anew"
+
+
+def save_graph(path, shape, channels=1, sigmoid=True):
+    """Write a graph of one convolution without sense."""
+    from dermfeat.networks.runtime import load_openvino
+
+    ov = load_openvino()
+    pixels = ov.opset13.parameter(shape, ov.Type.u8)
+    kernel = np.full((channels, shape[3], 1, 1), 0.01, np.float32)
+    planes = ov.opset13.transpose(ov.opset13.convert(pixels, "f32"), [0, 3, 1, 2])
+    maps = ov.opset13.convolution(planes, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    maps = ov.opset13.transpose(maps, [0, 2, 3, 1])
+    ov.save_model(ov.Model([ov.opset13.sigmoid(maps) if sigmoid else maps], [pixels]), path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shape": [-1, 64, 96, 3]}, None),
+        ({"shape": [-1, 64, 96, 1]}, r"own\.xml: its inputs .* give one input \(n, H, W, 3\)"),
+        ({"shape": [-1, -1, 96, 3]}, r"give one input \(n, H, W, 3\)"),
+        ({"shape": [-1, 64, 96, 3], "channels": 2}, r"its output is \('n', 64, 96, 2\)"),
+        ({"shape": [-1, 64, 96, 3], "sigmoid": False}, "end the network with a sigmoid"),
+    ],
+)
+def test_a_network_of_another_kind_is_refused(tmp_path, pair, options, message):
+    file = tmp_path / "own.xml"
+    save_graph(file, **options)
+    if message is None:
+        assert lesion_maps([pair[0]], method=file).shape == (1, 64, 96)
+        return
+    with pytest.raises(ValueError, match=message):
+        LesionReader(segmenter=file).prepare(pair[0])

@@ -4,6 +4,8 @@ from dermfeat.measures.checklist import MAJOR
 from dermfeat.measures.color_regions import DERMOSCOPIC_COLORS
 
 UNSURE = "no lesion found with confidence"
+BLUISH = "not to be told"
+PARTS = ("shape", "colour", "structure")
 CRITERIA = {
     "atypical_network": "atypical pigment network",
     "blue_white_veil": "blue-white veil",
@@ -28,7 +30,9 @@ def percent(share):
 
 def abcd_rows(values):
     """Return ``(letter, value, explanation)`` of the ABCD rule's four parts and their sum."""
-    abrupt = f"pigment ends abruptly along {percent(values['B'] / 8)} of the outline"
+    seen = values["sectors_seen"]
+    part = "the outline" if seen > 0.995 else f"the {percent(seen)} that could be judged"
+    abrupt = f"pigment ends abruptly along {percent(values['B'] / 8)} of {part}" if seen else "could not be judged"
     return [
         ("A  asymmetry", f"{values['A']:.0f} of 2", _asymmetry(values)),
         ("B  border", f"{values['B']:.1f} of 8", abrupt),
@@ -43,13 +47,17 @@ def _verdict(values):
 
 
 def _asymmetry(values):
-    parts = {"shape": "shape", "color": "colour", "structure": "structure"}
-    found = []
-    for count, axes in ((2, "both axes"), (1, "one axis")):
-        differing = [word for part, word in parts.items() if values[f"A_{part}"] == count]
-        if differing:
-            found.append(f"in {' and '.join(differing)} about {axes}")
-    return f"halves differ {', '.join(found)}" if found else "halves match in shape, colour and structure"
+    one, other = values["A_first_axis"], values["A_second_axis"]
+    if one == other:
+        return f"halves differ in {one} about both axes" if one else "halves match in shape, colour and structure"
+    if not (one and other):
+        return f"halves differ in {one or other} about one axis"
+    return f"halves differ in {one} about one axis, in {other} about the other"
+
+
+def differing(parts):
+    """Return in words which of shape, colour and structure differ about an axis."""
+    return " and ".join(word for word, there in zip(PARTS, parts, strict=True) if there)
 
 
 def _colors(values):
@@ -65,7 +73,7 @@ def color_name(name):
 def _structures(values):
     names = {"network": "pigment network", "structureless": "structureless area"}
     present = [key.removeprefix("D_") for key, there in values.items() if key.startswith("D_") and there is True]
-    return ", ".join(names.get(name, name) for name in present) or "none of the five"
+    return ", ".join(names.get(name, name) for name in present) or "none of the five (1 is the least)"
 
 
 def checklist_rows(values):
@@ -75,15 +83,16 @@ def checklist_rows(values):
         met = values.get(f"seven_point_{name}")
         points = 2 if name in MAJOR else 1
         rows.append((text, "not measured" if met is None else f"{points * met:.0f} of {points}", ""))
-    verdict = "3 or more" if values["seven_point_positive"] else "below 3"
+    verdict = "suspicious" if values["seven_point_positive"] else "not suspicious"
+    verdict = "unsure" if values["is_fallback"] else verdict
     return [*rows, ("seven-point score", f"{values['seven_point_score']:.0f} of 8", verdict)]
 
 
 def other_rows(values):
     """Return the lines on the skin and on how sure the outline is."""
-    outline = UNSURE if values["is_fallback"] else "confidence (1: given)"
+    outline = UNSURE if values["is_fallback"] else "confidence"
     return [
-        ("skin tone", values["skin_tone"], f"typology angle {round(values['skin_ita'])}°"),
+        ("skin tone", values["skin_tone"], f"{round(values['skin_ita'])}° as photographed"),
         ("outline", f"{values['confidence']:.2f}", outline),
     ]
 

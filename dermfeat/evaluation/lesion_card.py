@@ -28,13 +28,14 @@ MEASURES = (
     asymmetry, border, dermoscopic_colors, blue_white_veil, regression, skin_tone,
     pigment_network, structureless_area, dots_and_globules, streaks, blotches,
 )  # fmt: skip
+BLUISH = 85  # degrees of the typology angle from which b* is next to nothing: the light decides, not the skin
 DETAILS = (
     "network_share", "structureless_share", "streaks_count", "dots_count", "globules_count",
     "blue_white_veil_share", "blotch_share", "regression_white_share", "regression_blue_share",
 )  # fmt: skip
 
 
-def lesion_card(image, *, mask=None, reader=None, name=None):
+def lesion_card(image, *, mask=None, reader=None, name=None, rule=None, checklist=None):
     """Measure one lesion by the ABCD rule and the seven-point checklist, and show where everything lies.
 
     Parameters
@@ -47,6 +48,8 @@ def lesion_card(image, *, mask=None, reader=None, name=None):
         How the image is prepared.
     name : str, optional
         What the card calls the image; the file's name, without its folder, by default.
+    rule, checklist : dict, optional
+        Thresholds, as for `dermfeat.ABCDFeatures`.
 
     Returns
     -------
@@ -67,11 +70,13 @@ def lesion_card(image, *, mask=None, reader=None, name=None):
     ('drawn', 'light')
     """
     reader = LesionReader() if reader is None else reader
+    if mask is not None and isinstance(image, tuple):
+        raise ValueError("the mask is given twice: give (image, mask), or an image and mask=")
     source = sources([image if mask is None else (image, mask)], max_pixels=reader.max_pixels)[0]
     rgb, outline = source.read()
     if name is None:
         name = Path(source.name).name if isinstance(source.image, (str, os.PathLike)) else "image"
-    return LesionCard(reader.prepare(rgb, outline, source.name), name)
+    return LesionCard(reader.prepare(rgb, outline, source.name), name, rule=rule, checklist=checklist)
 
 
 class LesionCard:
@@ -81,6 +86,7 @@ class LesionCard:
     ----------
     lesion : Lesion
     name : str
+    rule, checklist : dict, optional
 
     Attributes
     ----------
@@ -93,21 +99,23 @@ class LesionCard:
         The measures behind them.
     """
 
-    def __init__(self, lesion, name="image"):
+    def __init__(self, lesion, name="image", *, rule=None, checklist=None):
         self.lesion, self.name = lesion, str(name)
+        self.rule, self.checklist = rule or {}, checklist or {}
 
     @cached_property
     def measured(self):
         parts = (measure(self.lesion) for measure in MEASURES)
         measured = {name: value for part in parts for name, value in part.items()}
-        return measured | abcd_score(measured) | seven_point(measured)
+        return measured | abcd_score(measured, **self.rule) | seven_point(measured, **self.checklist)
 
     @cached_property
     def values(self):
-        m = self.measured
+        m, unsure = self.measured, self.lesion.is_fallback
+        structure_thresholds = {name: value for name, value in self.rule.items() if name != "color_share"}
         _, differs = least_asymmetric_axes(self.lesion)
         parts = zip(("shape", "color", "structure"), differs.sum(axis=0).tolist(), strict=True)
-        structures = {f"D_{name}": bool(there) for name, there in structures_present(m).items()}
+        structures = {f"D_{name}": bool(there) for name, there in structures_present(m, **structure_thresholds).items()}
         points = {name: float(value) for name, value in m.items() if name.startswith("seven_point_")}
         return {
             "image": self.name,
@@ -115,16 +123,18 @@ class LesionCard:
             "confidence": self.lesion.confidence,
             "A": float(m["asymmetry_score"]),
             **{f"A_{part}": count for part, count in parts},
+            **{f"A_{axis}_axis": words.differing(row) for axis, row in zip(("first", "second"), differs, strict=True)},
             "B": float(m["border_score"]),
+            "sectors_seen": float(m["sectors_seen"]),
             "C": float(m["color_score"]),
             **{f"C_{color}_share": float(m[f"{color}_share"]) for color in DERMOSCOPIC_COLORS},
             "D": float(m["structure_score"]),
             **structures,
             "TDS": float(m["tds"]),
-            "TDS_band": tds_band(m["tds"]),
+            "TDS_band": words.UNSURE if unsure else tds_band(m["tds"]),
             **{name: float(m[name]) for name in DETAILS},
             **points,
-            "skin_tone": skin_tone_name(m["skin_ita"]),
+            "skin_tone": words.BLUISH if m["skin_ita"] > BLUISH else skin_tone_name(m["skin_ita"]),
             "skin_ita": float(m["skin_ita"]),
             "note": DISCLAIMER,
         }
@@ -135,8 +145,7 @@ class LesionCard:
         return words.abcd_rows(v) + words.checklist_rows(v) + words.other_rows(v)
 
     def __repr__(self):
-        band = words.UNSURE if self.lesion.is_fallback else self.values["TDS_band"]
-        return f"LesionCard({self.name!r}, TDS {self.values['TDS']:.2f}, {band})"
+        return f"LesionCard({self.name!r}, TDS {self.values['TDS']:.2f}, {self.values['TDS_band']})"
 
     def _repr_html_(self):
         """Return self-contained HTML: the picture and, for screen readers too, the values as a table."""
@@ -154,7 +163,9 @@ class LesionCard:
         return draw_card(self.lesion, self.name, self.values)
 
     def save(self, path):
-        """Write the picture as a PNG file."""
+        """Write the picture as a PNG file, ``name.png``."""
+        if Path(path).suffix.lower() != ".png":
+            raise ValueError(f"{path}: the card is a PNG picture; give a name that ends in .png")
         Path(path).write_bytes(self._png())
 
     def _png(self):

@@ -47,7 +47,7 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
     Raises
     ------
     ValueError
-        If `y_true` holds one class only, or a group is missing.
+        If `y_true` holds one class only, a class too few groups, or a group is missing.
     """
     y_true, y_score = np.asarray(y_true), np.asarray(y_score)
     if len(np.unique(y_true)) < 2:
@@ -58,10 +58,14 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
     classes = len(np.unique(y_true))
     members = _members(np.arange(len(y_true)) if groups is None else groups)
     values = []
-    while len(values) < n_resamples:
+    for _ in range(100 * n_resamples):
         drawn = np.concatenate([members[i] for i in rng.randint(len(members), size=len(members))])
         if len(np.unique(y_true[drawn])) == classes:
             values.append(metric(y_true[drawn], y_score[drawn]))
+        if len(values) == n_resamples:
+            break
+    else:
+        raise ValueError("resamples seldom hold every class: a class has too few groups; leave it out or merge it")
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -41,6 +41,10 @@ class Batch:
             step(index, *args)
         except LesionImageError as error:
             self.failures[index] = error
+            if error.item != self.sources[index].name:  # a segmenter of the user
+                self.failures[index] = LesionImageError(
+                    self.sources[index].name, f"{error.item}: {error.found}", error.cure
+                )
         except Exception as error:
             error.add_note(f"while measuring {self.sources[index].name}")
             raise

@@ -1,5 +1,7 @@
 """The families of measures as transformers."""
 
+from inspect import signature
+
 from dermfeat import measures
 from dermfeat.extraction.base import LesionTransformer
 from dermfeat.extraction.keys import Declared
@@ -109,6 +111,8 @@ class ABCDFeatures(LesionTransformer):
 
     def measure(self, lesion):
         """Return ``{name: value}`` of one `Lesion`."""
+        rule = _checked("rule", self.rule, measures.abcd_score, measures.structures_present)
+        checklist = _checked("checklist", self.checklist, measures.seven_point)
         own = {
             **measures.asymmetry(
                 lesion,
@@ -131,9 +135,17 @@ class ABCDFeatures(LesionTransformer):
         }
         return {
             **own,
-            **measures.abcd_score(known, **(self.rule or {})),
-            **measures.seven_point(known, **(self.checklist or {})),
+            **measures.abcd_score(known, **rule),
+            **measures.seven_point(known, **checklist),
         }
+
+
+def _checked(name, options, *functions):
+    """Return keyword options of functions as a dict, or say which there are."""
+    known = [p.name for f in functions for p in signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if options is not None and (not isinstance(options, dict) or not set(options) <= set(known)):
+        raise ValueError(f"{name}={options!r}: give a dict with some of the keys {', '.join(known)}")
+    return options or {}
 
 
 class FunctionFeatures(LesionTransformer):

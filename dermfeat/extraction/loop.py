@@ -10,6 +10,7 @@ from tqdm import tqdm
 from dermfeat._errors import LesionImageError
 from dermfeat.extraction.batch import Batch
 from dermfeat.extraction.keys import family_key, row_key
+from dermfeat.extraction.reader import LesionReader
 from dermfeat.extraction.store import open_store
 from dermfeat.reading import as_references, sources
 
@@ -39,6 +40,9 @@ def extract(X, families, reader, *, n_jobs=None, on_error="raise", batch_size=32
         raise ValueError(f"on_error={on_error!r}: use 'raise' or 'nan'")
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: give 1 or more")
+    if type(reader).prepare is not LesionReader.prepare:
+        kind = type(reader).__name__
+        raise TypeError(f"{kind} overrides prepare, which extraction does not call; override draft or lesion instead")
     references = as_references(X)
     keys = [family_key(family, reader) for family in families]
     names = [_names(family, key) for family, key in zip(families, keys, strict=True)]

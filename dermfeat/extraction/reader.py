@@ -1,5 +1,6 @@
 """LesionReader: everything that happens between decoded pixels and a Lesion, as one tunable object."""
 
+from importlib.metadata import version
 from typing import NamedTuple
 
 import cv2
@@ -49,7 +50,8 @@ class LesionReader(BaseEstimator):
 
     Notes
     -----
-    Rows of a callable are kept in the store only if it has an attribute ``version``.
+    Rows of a callable are kept in the store only if it has an attribute ``version``. A subclass overrides `draft`,
+    `lesion_maps` or `lesion`; extraction calls these, `prepare` is for single images.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class LesionReader(BaseEstimator):
         ----------
         rgb : (H, W, 3) uint8 ndarray
         mask : (H', W') bool ndarray, optional
-            The user's outline, of the same aspect ratio within 2 %.
+            The user's outline, of the same aspect ratio within 2 %; what lies outside the field of view is left out.
         name : str
             What error messages call the image.
         """
@@ -92,7 +94,7 @@ class LesionReader(BaseEstimator):
         if self.hair_removal:
             image, _ = remove_hair(image, hair)
         if mask is not None:
-            mask = _fit_mask(mask, rgb.shape[:2], image.shape[:2], name)
+            mask = _fit_mask(mask, rgb.shape[:2], image.shape[:2], name) & field
         return Draft(raw, image, field, hair, mask)
 
     def lesion_maps(self, drafts):
@@ -126,7 +128,7 @@ class LesionReader(BaseEstimator):
         """Return the parameters that a lesion depends on, a network by its digest."""
         params = self.get_params() | {"max_pixels": None}  # refuses, changes nothing
         if is_network(self.segmenter):
-            return params | {"segmenter": network_digest(self.segmenter)}
+            return params | {"segmenter": [network_digest(self.segmenter), version("openvino")]}
         return params | {"segmenter_flips": None}
 
     def _resize(self, rgb):

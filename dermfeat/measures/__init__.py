@@ -16,7 +16,7 @@ from dermfeat.measures.color_clinical import (
 from dermfeat.measures.dots_globules import dots_and_globules
 from dermfeat.measures.mask import mask_quality
 from dermfeat.measures.network_pattern import pigment_network
-from dermfeat.measures.scores import abcd_score, structure_count, tds_band, total_dermoscopy_score
+from dermfeat.measures.scores import abcd_score, structure_count, structures_present, tds_band, total_dermoscopy_score
 from dermfeat.measures.streaks import streaks
 from dermfeat.measures.structureless import structureless_area
 from dermfeat.measures.texture import glcm, lbp
@@ -47,6 +47,7 @@ __all__ = [
     "streaks",
     "structure_count",
     "structureless_area",
+    "structures_present",
     "tds_band",
     "total_dermoscopy_score",
     "wavelet",

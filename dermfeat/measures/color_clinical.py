@@ -1,7 +1,9 @@
 """Clinical colour: dermoscopic colours, variegation, blue-white veil, regression, tone of the skin."""
 
+import cv2
 import numpy as np
 
+from dermfeat.lesion import pixels
 from dermfeat.measures.color import entropy, mean_color, percentiles_of
 from dermfeat.measures.color_regions import (
     DERMOSCOPIC_COLORS,
@@ -159,10 +161,10 @@ def skin_tone(lesion):
     -------
     dict of str to float
         ``skin_ita`` : [-90, 90] degrees
-            Median of ``atan2(L* - 50, max(b*, 1))`` over the surrounding skin, before `skin_referenced`; its names are
-            those of `skin_tone_name`.
+            Median of ``atan2(L* - 50, max(b*, 1))`` over the surrounding skin, of the photo as it was
+            taken, before colour constancy; its names are those of `skin_tone_name`.
     """
-    lightness, _, b = lesion.lab_skin
+    lightness, _, b = pixels(lesion.raw, lesion.skin, cv2.COLOR_RGB2LAB)
     return {"skin_ita": float(np.degrees(np.median(np.arctan2(lightness - 50, np.maximum(b, LEAST_B)))))}
 
 

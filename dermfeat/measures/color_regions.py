@@ -5,6 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from dermfeat.measures.detail import disc
+
 REFERENCE_SKIN = 205, 160, 140  # sRGB of light skin, individual typology angle about 48 degrees
 BRIGHTNESS_GAIN = 0.5, 1.7  # range of the factor on linear light; less room upwards, where skin may be dark by nature
 CAST_GAIN = 0.5, 2.0  # range of each channel's further factor
@@ -188,13 +190,15 @@ def _smoothed(lesion, share):
 
 def _opened(mask, lesion, share):
     """Return a mask without what a disc with this radius, a share of the equivalent diameter, does not fit into."""
-    return _dilated(~_dilated(~mask, lesion, share), lesion, share)
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _brush(lesion, share)) > 0
 
 
 def _dilated(mask, lesion, share):
-    radius = max(round(share * lesion.equivalent_diameter), 1)
-    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return mask.any() & (distance < radius + 0.5)
+    return cv2.dilate(mask.astype(np.uint8), _brush(lesion, share)) > 0
+
+
+def _brush(lesion, share):
+    return disc(max(round(share * lesion.equivalent_diameter), 1))
 
 
 def _parts(mask):

@@ -77,7 +77,7 @@ def structures_present(measured, *, network_share=0.1, structureless_share=0.1, 
         columns, give arrays.
     network_share, structureless_share : float
         Shares of the lesion above which a pigment network and a structureless area count; the rule says 10 % for
-        the latter and "present" for the network.
+        the latter and "present" for the network. `structureless_area` leaves rim and hair out of the lesion.
     streaks, dots : float
         Counts above which they count.
     globules : float
@@ -153,11 +153,12 @@ def abcd_score(measured, *, color_share=0.01, **thresholds):
 
 
 def reader(measured):
-    """Return a function that looks up a number by name and refuses what is missing."""
+    """Return a function that looks up a number by name, with or without its family's, and refuses what is missing."""
+    full = {str(name).rpartition("__")[2]: name for name in measured}
 
     def value(name):
         try:
-            found = np.asarray(measured[name], float)
+            found = np.asarray(measured[full[name]], float)
         except KeyError:
             raise ValueError(f"{name} is not among the measures that were given; measure the lesion for it") from None
         if np.isnan(found).any():

@@ -7,8 +7,7 @@ from pathlib import Path
 from dermfeat.networks.requests import Requests
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-_lock = threading.Lock()
-_per_process = {}  # (process id, file) -> Requests: a forked child compiles its own
+_per_process = {}  # process id -> (lock, {file: (time of change, Requests)}): a forked child compiles its own
 
 
 def graph_file(name):
@@ -29,15 +28,21 @@ def graph_file(name):
 def packaged_network(name):
     """Return the `Requests` of a packaged network or of the user's own ``.xml`` file, compiled once in a process.
 
+    A file that has changed is compiled anew.
+
     Raises
     ------
     ImportError
         Where OpenVINO is not installed.
     FileNotFoundError
         Where the user's file does not exist.
+    ValueError
+        Where it is no graph from an image of one size.
     """
-    key = os.getpid(), str(name)
-    with _lock:
-        if key not in _per_process:
-            _per_process[key] = Requests(graph_file(name))
-    return _per_process[key]
+    file = graph_file(name)
+    changed = tuple(part.stat().st_mtime_ns for part in (file, file.with_suffix(".bin")))
+    lock, kept = _per_process.setdefault(os.getpid(), (threading.Lock(), {}))
+    with lock:
+        if file not in kept or kept[file][0] != changed:
+            kept[file] = changed, Requests(file)
+        return kept[file][1]

@@ -26,6 +26,13 @@ class Requests:
     ----------
     size : (2,) tuple of int
         Height and width of the input in pixels.
+    output : tuple of int
+        Shape of what one image gives.
+
+    Raises
+    ------
+    ValueError
+        If the graph has more than one input or output, or sizes that are free or no image's.
     """
 
     def __init__(self, graph, *, cache=None, threads=None):
@@ -37,6 +44,7 @@ class Requests:
         if cache is not None:
             core.set_property({properties.cache_dir(): str(cache)})
         model = core.read_model(graph)
+        _check(model, graph)
         model.reshape([1, *list(model.input().partial_shape)[1:]])
         options = {
             hint.inference_precision(): ov.Type.f32,
@@ -45,16 +53,28 @@ class Requests:
         if threads is not None:
             options[properties.inference_num_threads()] = threads
         self.size = tuple(model.input().shape[1:3])
-        self._output = tuple(model.output().shape[1:])
+        self.output = tuple(model.output().shape[1:])
         self._queue = ov.AsyncInferQueue(core.compile_model(model, "CPU", options))
         self._lock = threading.Lock()
 
     def run(self, batch):
         """Return the (n, ...) float32 outputs of a batch of n images; n may be 0."""
-        results = np.empty((len(batch), *self._output), np.float32)
+        results = np.empty((len(batch), *self.output), np.float32)
         with self._lock:
             self._queue.set_callback(lambda request, i: np.copyto(results[i], request.get_output_tensor().data[0]))
             for i in range(len(batch)):
                 self._queue.start_async(batch[i : i + 1], i)
             self._queue.wait_all()
         return results
+
+
+def _check(model, graph):
+    """Refuse a graph that does not take one (n, H, W, 3) image of a fixed size."""
+    found = [str(port.partial_shape) for port in (*model.inputs, *model.outputs)]
+    fits = len(model.inputs) == len(model.outputs) == 1
+    if fits:
+        shape = model.input().partial_shape
+        fits = len(shape) == 4 and all(side.is_static for side in list(shape)[1:]) and shape[3].get_length() == 3
+        fits &= all(side.is_static for side in list(model.output().partial_shape)[1:])
+    if not fits:
+        raise ValueError(f"{graph}: its inputs and outputs are {', '.join(found)}; give one input (n, H, W, 3)")

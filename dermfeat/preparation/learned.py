@@ -1,6 +1,7 @@
 """Where the lesion is, by a network that was trained on experts' outlines."""
 
 import hashlib
+import os
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ MIRRORS = (np.s_[:, :], np.s_[::-1, :], np.s_[:, ::-1], np.s_[::-1, ::-1])
 
 def is_network(method):
     """Return whether a segmentation method is a network: "unet" or the path of an OpenVINO graph, ``FILE.xml``."""
-    return isinstance(method, str) and (method == "unet" or method.endswith(".xml"))
+    return isinstance(method, (str, os.PathLike)) and (method == "unet" or str(method).endswith(".xml"))
 
 
 def network_digest(method):
@@ -32,7 +33,7 @@ def lesion_maps(images, *, method="unet", flips=False):
     Parameters
     ----------
     images : sequence of (H, W, 3) uint8 ndarray
-        sRGB images of any sizes; each is squashed to the network's square input.
+        sRGB images of any sizes; each is squashed to the network's input.
     method : str
         "unet" for the packaged network, or the path of an OpenVINO graph from (n, h, w, 3) uint8 to (n, h, w, 1)
         in [0, 1], as `dermfeat.training.segmenter` writes it.
@@ -50,11 +51,16 @@ def lesion_maps(images, *, method="unet", flips=False):
         Where OpenVINO is not installed.
     FileNotFoundError
         Where there is no such graph.
+    ValueError
+        Where the graph gives something else.
     """
     network = _network(method)
     mirrors = MIRRORS if flips else MIRRORS[:1]
     squares = [_squashed(image, network.size) for image in images]
     maps = network.run(np.array([square[mirror] for square in squares for mirror in mirrors], np.uint8))[..., 0]
+    if maps.size and not (maps.min() >= 0 and maps.max() <= 1):
+        found = f"{maps.min():.3g} to {maps.max():.3g}"
+        raise ValueError(f"segmenter {method!r}: its map goes from {found}; end the network with a sigmoid")
     maps = maps.reshape(len(squares), len(mirrors), *network.size)
     mean = np.mean([maps[:, i][:, *mirror] for i, mirror in enumerate(mirrors)], axis=0, dtype=np.float32)
     shown = [np.ptp(square, axis=(0, 1)).max() > FAINT for square in squares]
@@ -93,9 +99,15 @@ def _graph(method):
 
 def _network(method):
     try:
-        return packaged_network(_graph(method))
+        network = packaged_network(_graph(method))
     except ImportError as error:
         raise ImportError(f"segmenter {method!r}: {error}; without it use segmenter='classical'") from error
+    if network.output != (*network.size, 1):
+        shape = ("n", *network.output)
+        raise ValueError(
+            f"segmenter {str(method)!r}: its output is {shape}; give a graph to (n, h, w, 1), as of the input"
+        )
+    return network
 
 
 def _squashed(image, size):

@@ -6,8 +6,8 @@ DIR holds images/<id>.jpg and masks/<id>_segmentation.png, as HAM10000 does. Wit
 set, image_id, group, part, only the images of the part "pretrain" are used. A tenth of the lesions is kept aside to
 watch the training. Killed and started again, it goes on from its last epoch (FILE.xml.state). The result is the graph
 FILE.xml with its weights FILE.bin, which ``LesionReader(segmenter="FILE.xml")`` takes; FILE_images.txt lists the
-images. Needs OpenVINO, and Keras with a backend that can train: ``pip install 'dermfeat[torch]'`` or ``[tensorflow]`` or
-``[jax]``.
+images. Needs OpenVINO, and Keras with a backend that can train: ``pip install 'dermfeat[torch]'`` or ``[tensorflow]``
+or ``[jax]``.
 """
 
 import argparse
