@@ -45,6 +45,10 @@ def test_example(name, monkeypatch, tmp_path, capsys):
         assert (tmp_path / "first_pipeline.png").stat().st_size > 10_000
 
 
+def test_readme_has_no_gaps():
+    assert not re.search(r"@[A-Z]+@|TODO", (ROOT / "README.md").read_text(encoding="utf-8"))
+
+
 def test_readme_python_blocks_run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     data = datasets.make_lesions(24, size=(96, 128), random_state=0)
