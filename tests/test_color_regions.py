@@ -240,3 +240,25 @@ def test_scale_changes_little(photos):
         assert np.abs(shares(before) - shares(after)).max() < 0.03
         assert after["blue_white_veil_share"] == pytest.approx(before["blue_white_veil_share"], abs=0.03)
         assert after["regression_white_share"] == pytest.approx(before["regression_white_share"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("measure", "column", "strict"),
+    [
+        (color_clinical.blue_white_veil, "blue_white_veil_share", {"darker": 99.0}),
+        (color_clinical.blue_white_veil, "blue_white_veil_share", {"width": 1.0}),
+        (color_clinical.blue_white_veil, "blue_white_veil_share", {"least": 0.9}),
+        (color_clinical.regression, "regression_white_share", {"contrast": 99.0}),
+        (color_clinical.regression, "regression_white_share", {"lighter": 99.0}),
+        (color_clinical.regression, "regression_white_share", {"least": 0.9}),
+    ],
+)
+def test_thresholds_decide(measure, column, strict):
+    image, mask, _ = draw_lesion(colors=("light_brown",), **PLAIN)
+    rows, columns = np.nonzero(mask)
+    y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    middle = np.hypot(y - rows.mean(), x - columns.mean()) < 0.15 * np.sqrt(mask.sum())
+    image = image.copy()
+    image[middle] = (110, 115, 150) if measure is color_clinical.blue_white_veil else (225, 190, 175)
+    assert measure(Lesion(image, mask))[column] > 0.02
+    assert measure(Lesion(image, mask), **strict)[column] == 0

@@ -19,7 +19,7 @@ LEAST_B = 1.0  # b* below which skin counts as colourless for the typology angle
 SKIN_TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (-30, "brown"))
 
 
-def dermoscopic_colors(lesion):
+def dermoscopic_colors(lesion, **detection):
     """Measure the shares of the six dermoscopic colours.
 
     Where they lie, and by which rule, is `find_colors`: the nearest reference in CIELAB after the surrounding skin was
@@ -31,6 +31,8 @@ def dermoscopic_colors(lesion):
     ----------
     lesion : Lesion
         Image and mask.
+    **detection : float
+        See `find_colors`.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def dermoscopic_colors(lesion):
         ``dermoscopic_colors_entropy`` : [0, 2.81] bits
             Entropy of the six shares and that of what looks like skin.
     """
-    labels = lesion.once(find_colors)[lesion.mask]
+    labels = (find_colors(lesion, **detection) if detection else lesion.once(find_colors))[lesion.mask]
     counts = np.bincount(labels - 1, minlength=len(DERMOSCOPIC_COLORS) + 1)
     shares = counts[:-1] / counts.sum()
     row = {f"{name}_share": share for name, share in zip(DERMOSCOPIC_COLORS, shares, strict=True)}
@@ -98,13 +100,15 @@ def color_variegation(lesion, *, tail=20):
     return row
 
 
-def blue_white_veil(lesion):
+def blue_white_veil(lesion, **detection):
     """Measure how much of the lesion blue-white veil covers (`find_veil`).
 
     Parameters
     ----------
     lesion : Lesion
         Image and mask.
+    **detection : float
+        See `find_veil`.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def blue_white_veil(lesion):
         ``blue_white_veil_largest_share`` : [0, 1] share
             The same of the largest connected veil.
     """
-    veil = lesion.once(find_veil)
+    veil = find_veil(lesion, **detection) if detection else lesion.once(find_veil)
     area = lesion.mask.sum()
     return {
         "blue_white_veil_share": veil.sum() / area,
@@ -122,13 +126,15 @@ def blue_white_veil(lesion):
     }
 
 
-def regression(lesion):
+def regression(lesion, **detection):
     """Measure how much of the lesion looks regressed (`find_regression`).
 
     Parameters
     ----------
     lesion : Lesion
         Image and mask.
+    **detection : float
+        See `find_regression`.
 
     Returns
     -------
@@ -138,7 +144,8 @@ def regression(lesion):
         ``regression_blue_share`` : [0, 1] share
             Share of the lesion's pixels in the specks of blue-gray peppering.
     """
-    found, area = lesion.once(find_regression), lesion.mask.sum()
+    found = find_regression(lesion, **detection) if detection else lesion.once(find_regression)
+    area = lesion.mask.sum()
     return {
         "regression_white_share": found.white.sum() / area,
         "regression_blue_share": found.peppering.sum() / area,

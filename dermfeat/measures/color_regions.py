@@ -94,20 +94,27 @@ def find_colors(lesion, *, min_delta_e=10.0):
     return found
 
 
-def find_veil(lesion):
+def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     """Find blue-white veil: confluent, structureless blue, gray or violet areas, often under a whitish haze.
 
     After Celebi et al. (2008, Computerized Medical Imaging and Graphics 32:670, doi:10.1016/j.compmedimag.2008.08.003)
     colour is judged relative to the skin and in the mean of a neighbourhood, here by fixed bounds in skin-referenced
     CIELAB (smoothed by 1.5 % of the equivalent diameter) instead of their learned tree:
     ``b* < min(0.4 a* + 2, 0.35 L*, 12)``, bluer than pigment of that lightness; ``a* < 20 + b* / 2``, which leaves out
-    marker ink, more violet than any veil; L* from 12 to 8 below the skin's. Structures thinner than 4 % of the diameter
-    (hair, dots), areas under 1 % of the lesion and those that go on outside the lesion for more than 30 % of
-    themselves (ink, clothes, frames) are dropped.
+    marker ink, more violet than any veil; L* from 12 to `darker` below the skin's. Thin structures (hair, dots), small
+    areas and those that go on outside the lesion (ink, clothes, frames) are dropped.
 
     Parameters
     ----------
     lesion : Lesion
+    darker : float
+        L* by which veil is darker than the median skin.
+    width : float
+        Equivalent diameters that veil is wide at least.
+    least : float
+        Share of the lesion that one area of veil has at least.
+    beyond : float
+        Share of an area that may lie outside the lesion.
 
     Returns
     -------
@@ -118,28 +125,34 @@ def find_veil(lesion):
     light, a, b = cv2.split(lab)
     skin = np.median(lab[lesion.skin], axis=0)
     bluish = (b < np.minimum(0.4 * a + 2, 0.35 * light)) & (b < 12) & (a < 20 + b / 2)
-    bluish &= (light > 12) & (light < skin[0] - 8)
-    labels, area, _ = _parts(_opened(bluish, lesion, 0.02))
+    bluish &= (light > 12) & (light < skin[0] - darker)
+    labels, area, _ = _parts(_opened(bluish, lesion, width / 2))
     inside = np.bincount(labels[lesion.mask], minlength=area.size)
-    return _chosen(labels, (inside >= 0.01 * lesion.area) & (inside >= 0.7 * area)) & lesion.mask
+    return _chosen(labels, (inside >= least * lesion.area) & (inside >= (1 - beyond) * area)) & lesion.mask
 
 
-def find_regression(lesion):
+def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_contrast=4.0):
     """Find regression structures: scar-like white areas and blue-gray peppering (granularity).
 
     Colours are skin-referenced (`skin_referenced`), lengths relative to the equivalent diameter. Hair, highlights
     (near white in the image or twice as bright as skin) with their surroundings, and the outermost 4 % are left out.
 
-    A white area is lighter than the median skin by 1 L* and than the lesion's 25th percentile by 12, no more than 1
-    unit more saturated than skin, at least 3 % wide, and 0.3 % of the lesion large.
+    A white area is lighter than the median skin and than the lesion's 25th percentile, no more than 1 unit more
+    saturated than skin and at least 3 % wide.
 
-    A speck of peppering is at least 4 L* darker than its surroundings, which are not dark themselves; gray to blue
+    A speck of peppering is darker than its surroundings, which are not dark themselves; gray to blue
     (``b* < 14``, ``a* < 20 + b* / 2``), roundish, 0.8 to 6 % wide and lies off the veil. Where a lesion is less than
     about 100 pixels wide few can be seen.
 
     Parameters
     ----------
     lesion : Lesion
+    lighter, contrast : float
+        L* by which a white area is lighter than skin, and than the lesion's 25th percentile.
+    least : float
+        Share of the lesion that one white area has at least.
+    speck_contrast : float
+        L* by which a speck is darker than its surroundings.
 
     Returns
     -------
@@ -148,25 +161,25 @@ def find_regression(lesion):
     """
     deep = lesion.signed_distance > 0.04 * lesion.equivalent_diameter
     seen = lesion.mask & deep & ~lesion.hair & ~_highlights(lesion)
-    return Regression(_scars(lesion, seen), _specks(lesion, seen))
+    return Regression(_scars(lesion, seen, lighter, contrast, least), _specks(lesion, seen, speck_contrast))
 
 
-def _scars(lesion, seen):
+def _scars(lesion, seen, lighter, contrast, least):
     lab = _smoothed(lesion, 0.01)
     skin = np.median(lab[lesion.skin], axis=0)
     pigment = np.percentile(lab[lesion.mask][:, 0], 25)
     chroma = np.hypot(lab[..., 1], lab[..., 2])
-    white = seen & (lab[..., 0] > max(skin[0] + 1, pigment + 12)) & (chroma < np.hypot(*skin[1:]) + 1)
+    white = seen & (lab[..., 0] > max(skin[0] + lighter, pigment + contrast)) & (chroma < np.hypot(*skin[1:]) + 1)
     labels, area, _ = _parts(_opened(white, lesion, 0.015))
-    return _chosen(labels, area >= 0.003 * lesion.area)
+    return _chosen(labels, area >= least * lesion.area)
 
 
-def _specks(lesion, seen):
+def _specks(lesion, seen, contrast):
     diameter = lesion.equivalent_diameter
     light, a, b = cv2.split(_smoothed(lesion, 0.006))
     around = _smoothed(lesion, 0.03)[..., 0]
     gray = (b < 14) & (a < 20 + b / 2)
-    speck = seen & gray & (light < around - 4) & (around > 38) & ~_dilated(lesion.once(find_veil), lesion, 0.03)
+    speck = seen & gray & (light < around - contrast) & (around > 38) & ~_dilated(lesion.once(find_veil), lesion, 0.03)
     labels, area, length = _parts(speck)
     large = area >= max(4, np.pi * (0.004 * diameter) ** 2)
     return _chosen(labels, large & (length <= 0.06 * diameter) & (area >= 0.35 * length**2))
