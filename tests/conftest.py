@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
+
+from dermfeat import LesionReader
 
 
 def _shared(variable, *parts):
@@ -37,3 +42,13 @@ def session_cache(tmp_path_factory):
         del os.environ["DERMFEAT_CACHE"]
     else:
         os.environ["DERMFEAT_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def isic_photos(shared_data):
+    """Some 55 development photos of ISIC 2017 whose lesions are large enough to show structures, as `Lesion`."""
+    table = pd.read_csv(shared_data / "lesion_split.csv").query("part == 'pretrain'")
+    kept = set(table["image_id"])
+    files = [path for path in sorted((shared_data / "isic2017").rglob("*.jpg")) if path.stem in kept]
+    lesions = [LesionReader().prepare(np.array(Image.open(path).convert("RGB"))) for path in files[::30]]
+    return [lesion for lesion in lesions if lesion.equivalent_diameter > 80]

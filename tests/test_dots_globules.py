@@ -1,6 +1,5 @@
 """Dots and globules: what is drawn is found, what is not is not, and on real images the figures keep."""
 
-import csv
 import re
 
 import cv2
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from lesion_changes import AWKWARD, TURNS, changed, compare, dimmed, gray, resized
 from scipy.stats import spearmanr
 
 from dermfeat import Lesion, LesionReader
@@ -31,12 +31,6 @@ def drawn(seed=0, size=SIZE, **parameters):
 def counts(lesion):
     found = dots_and_globules(lesion)
     return found["dots_count"], found["globules_count"]
-
-
-def gray(value):
-    """Return the grey level whose L* is `value`."""
-    y = ((value + 16) / 116) ** 3
-    return 255 * (1.055 * y ** (1 / 2.4) - 0.055)
 
 
 def plain(lightness):
@@ -205,15 +199,6 @@ class TestDrawnLesions:
             assert counts(drawn(seed, globules=60))[0] <= counts(drawn(seed))[0]
 
 
-TURNS = {"rot90": np.rot90, "flipud": np.flipud, "fliplr": np.fliplr}
-
-
-def changed(lesion, change):
-    parts = (np.ascontiguousarray(change(part)) for part in (lesion.image, lesion.mask, lesion.field, lesion.hair))
-    image, mask, field, hair = parts
-    return Lesion(image, mask, field=field, hair=hair)
-
-
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("size", [(250, 300), (700, 800)])
 def test_turned_and_flipped(turn, size):
@@ -223,70 +208,33 @@ def test_turned_and_flipped(turn, size):
     assert other == pytest.approx(one, rel=1e-3, abs=1e-4)
 
 
-@pytest.fixture(scope="module")
-def photos(shared_data):
-    """Some 55 development images of ISIC 2017 whose lesions are large enough to show structures."""
-    with open(shared_data / "lesion_split.csv", newline="") as table:
-        kept = {row["image_id"] for row in csv.DictReader(table) if row["part"] == "pretrain"}
-    files = [path for path in sorted((shared_data / "isic2017").rglob("*.jpg")) if path.stem in kept]
-    lesions = [LesionReader().prepare(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)) for path in files[::30]]
-    return [lesion for lesion in lesions if lesion.equivalent_diameter > 80]
-
-
-def compare(photos, change):
-    pairs = [(dots_and_globules(photo), dots_and_globules(change(photo))) for photo in photos]
-    return {key: np.array([[one[key], other[key]] for one, other in pairs]).T for key in pairs[0][0]}
-
-
-def resized(lesion, factor):
-    size = [round(side * factor) for side in lesion.mask.shape[::-1]]
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    masks = (cv2.resize(mask * 1.0, size, interpolation=cv2.INTER_LINEAR) > 0.5 for mask in (lesion.mask, lesion.hair))
-    mask, hair = masks
-    return Lesion(cv2.resize(lesion.image, size, interpolation=way), mask, hair=hair)
-
-
 class TestPhotos:
     @pytest.mark.parametrize("turn", TURNS)
-    def test_turned_and_flipped(self, photos, turn):
-        found = compare(photos, lambda photo: changed(photo, TURNS[turn]))
+    def test_turned_and_flipped(self, isic_photos, turn):
+        found = compare(dots_and_globules, isic_photos, lambda photo: changed(photo, TURNS[turn]))
         same = [np.isclose(other, one, rtol=1e-3, atol=1e-4) for one, other in found.values()]
         assert (~np.all(same, axis=0)).sum() <= 1, "rounding may tip a blob that lies on a threshold"
         for key in ("dots_count", "globules_count"):
             assert np.abs(np.subtract(*found[key])).max() <= 1
 
     @pytest.mark.parametrize("gain", [(0.85, 0.85, 0.85), (1.0, 0.93, 1.05)], ids=["darker", "cast"])
-    def test_exposure_and_cast(self, photos, gain):
-        def dimmed(lesion):
-            image = np.clip(lesion.image * gain + 0.5, 0, 255).astype(np.uint8)
-            return Lesion(image, lesion.mask, field=lesion.field, hair=lesion.hair)
-
-        found = compare(photos, dimmed)
+    def test_exposure_and_cast(self, isic_photos, gain):
+        found = compare(dots_and_globules, isic_photos, lambda photo: dimmed(photo, gain))
         assert found["globules_count"][0].sum() > 10
         for key in ("dots_count", "globules_count"):
             one, other = found[key]
             assert np.abs(one - other).mean() <= 0.15 * one.mean() + 0.3, key
         assert spearmanr(*found["globules_share"]).statistic > 0.85
 
-    def test_scale(self, photos):
-        twice = compare(photos, lambda photo: resized(photo, 2))
+    def test_scale(self, isic_photos):
+        twice = compare(dots_and_globules, isic_photos, lambda photo: resized(photo, 2))
         assert spearmanr(*twice["globules_share"]).statistic > 0.7
         assert np.abs(np.subtract(*twice["globules_share"])).mean() < 0.005
-        half = compare(photos, lambda photo: resized(photo, 0.5))
+        half = compare(dots_and_globules, isic_photos, lambda photo: resized(photo, 0.5))
         one, other = half["globules_share"]
         assert spearmanr(one, other).statistic > 0.5
         assert 0 < other.mean() <= one.mean(), "what is too coarse to be seen is left out, never made up"
         assert half["dots_count"][1].mean() <= half["dots_count"][0].mean() + 0.2, "too coarse for dots"
-
-
-AWKWARD = {
-    "pixels": np.s_[30:32, 30:32],
-    "line": np.s_[20, 3:60],
-    "corner": np.s_[:20, :20],
-    "nearly all": np.s_[1:, :],
-    "grid": np.s_[::8, ::8],
-    "nothing": np.s_[:0, :0],
-}
 
 
 def documented():

@@ -1,6 +1,5 @@
 """Streaks and blotches: what is drawn is found, what is not is not, and on real images the figures keep."""
 
-import csv
 import re
 
 import cv2
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from lesion_changes import AWKWARD, TURNS, changed, compare, dimmed, gray, resized
 from scipy.stats import spearmanr
 
 from dermfeat import Lesion, LesionReader
@@ -32,12 +32,6 @@ def measured(lesion):
 def drawn(seed=0, size=SIZE, **parameters):
     image, mask, _ = draw_lesion(size, random_state=seed, **parameters)
     return Lesion(image, mask)
-
-
-def gray(value):
-    """Return the grey level whose L* is `value`."""
-    y = ((value + 16) / 116) ** 3
-    return 255 * (1.055 * y ** (1 / 2.4) - 0.055)
 
 
 def plain(lightness, skin=70, **parts):
@@ -236,15 +230,6 @@ class TestBlotches:
             assert blotches(drawn(seed, colors=("light_brown",), **other))["blotch_share"] == 0
 
 
-TURNS = {"rot90": np.rot90, "flipud": np.flipud, "fliplr": np.fliplr}
-
-
-def changed(lesion, change):
-    parts = (np.ascontiguousarray(change(part)) for part in (lesion.image, lesion.mask, lesion.field, lesion.hair))
-    image, mask, field, hair = parts
-    return Lesion(image, mask, field=field, hair=hair)
-
-
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("size", [(250, 300), (700, 800)])
 def test_turned_and_flipped(turn, size):
@@ -255,62 +240,25 @@ def test_turned_and_flipped(turn, size):
     assert other == pytest.approx(one, rel=2e-3, abs=2e-3)
 
 
-@pytest.fixture(scope="module")
-def photos(shared_data):
-    """Some 20 development images of ISIC 2017 whose lesions are large enough to show structures."""
-    with open(shared_data / "lesion_split.csv", newline="") as table:
-        kept = {row["image_id"] for row in csv.DictReader(table) if row["part"] == "pretrain"}
-    files = [path for path in sorted((shared_data / "isic2017").rglob("*.jpg")) if path.stem in kept]
-    lesions = [LesionReader().prepare(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)) for path in files[::90]]
-    return [lesion for lesion in lesions if lesion.equivalent_diameter > 80]
-
-
-def compare(photos, change):
-    pairs = [(measured(photo), measured(change(photo))) for photo in photos]
-    return {key: np.array([[one[key], other[key]] for one, other in pairs]).T for key in pairs[0][0]}
-
-
-def resized(lesion, factor):
-    size = [round(side * factor) for side in lesion.mask.shape[::-1]]
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    masks = (cv2.resize(mask * 1.0, size, interpolation=cv2.INTER_LINEAR) > 0.5 for mask in (lesion.mask, lesion.hair))
-    mask, hair = masks
-    return Lesion(cv2.resize(lesion.image, size, interpolation=way), mask, hair=hair)
-
-
 class TestPhotos:
     @pytest.mark.parametrize("turn", TURNS)
-    def test_turned_and_flipped(self, photos, turn):
-        for key, (one, other) in compare(photos, lambda photo: changed(photo, TURNS[turn])).items():
+    def test_turned_and_flipped(self, isic_photos, turn):
+        for key, (one, other) in compare(measured, isic_photos, lambda photo: changed(photo, TURNS[turn])).items():
             assert other == pytest.approx(one, rel=2e-3, abs=2e-3), key
 
     @pytest.mark.parametrize("gain", [(0.85, 0.85, 0.85), (1.0, 0.93, 1.05)], ids=["darker", "cast"])
-    def test_exposure_and_cast(self, photos, gain):
-        def dimmed(lesion):
-            image = np.clip(lesion.image * gain + 0.5, 0, 255).astype(np.uint8)
-            return Lesion(image, lesion.mask, field=lesion.field, hair=lesion.hair)
-
-        found = compare(photos, dimmed)
+    def test_exposure_and_cast(self, isic_photos, gain):
+        found = compare(measured, isic_photos, lambda photo: dimmed(photo, gain))
         assert np.abs(np.subtract(*found["streaks_count"])).mean() < 0.6
         assert spearmanr(*found["streaks_share"]).statistic > 0.8
         assert np.median(np.abs(np.subtract(*found["blotch_share"]))) < 0.02
         assert np.abs(np.subtract(*found["blotch_share"])).mean() < 0.05
 
-    def test_scale(self, photos):
+    def test_scale(self, isic_photos):
         for factor, correlation in ((2, 0.75), (0.5, 0.5)):
-            found = compare(photos, lambda photo, factor=factor: resized(photo, factor))
+            found = compare(measured, isic_photos, lambda photo, factor=factor: resized(photo, factor))
             assert spearmanr(*found["streaks_share"]).statistic > correlation
             assert np.abs(np.subtract(*found["blotch_share"])).mean() < 0.03
-
-
-AWKWARD = {
-    "pixels": np.s_[30:32, 30:32],
-    "line": np.s_[20, 3:60],
-    "corner": np.s_[:20, :20],
-    "nearly all": np.s_[1:, :],
-    "grid": np.s_[::8, ::8],
-    "nothing": np.s_[:0, :0],
-}
 
 
 def documented():

@@ -1,0 +1,50 @@
+"""What tests of several measures do to lesions."""
+
+import cv2
+import numpy as np
+
+from dermfeat import Lesion
+
+TURNS = {"rot90": np.rot90, "flipud": np.flipud, "fliplr": np.fliplr}
+AWKWARD = {  # masks in a frame of 64 x 64
+    "pixels": np.s_[30:32, 30:32],
+    "line": np.s_[20, 3:60],
+    "corner": np.s_[:20, :20],
+    "nearly all": np.s_[1:, :],
+    "grid": np.s_[::8, ::8],
+    "nothing": np.s_[:0, :0],
+}
+
+
+def gray(value):
+    """Return the grey level whose L* is `value`."""
+    y = ((value + 16) / 116) ** 3
+    return 255 * (1.055 * y ** (1 / 2.4) - 0.055)
+
+
+def changed(lesion, change):
+    """Return the lesion with image and masks turned or flipped."""
+    parts = (np.ascontiguousarray(change(part)) for part in (lesion.image, lesion.mask, lesion.field, lesion.hair))
+    image, mask, field, hair = parts
+    return Lesion(image, mask, field=field, hair=hair)
+
+
+def dimmed(lesion, gain):
+    """Return the lesion with each channel multiplied."""
+    image = np.clip(lesion.image * gain + 0.5, 0, 255).astype(np.uint8)
+    return Lesion(image, lesion.mask, field=lesion.field, hair=lesion.hair)
+
+
+def resized(lesion, factor):
+    """Return the lesion at another size."""
+    size = [round(side * factor) for side in lesion.mask.shape[::-1]]
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    masks = (cv2.resize(mask * 1.0, size, interpolation=cv2.INTER_LINEAR) > 0.5 for mask in (lesion.mask, lesion.hair))
+    mask, hair = masks
+    return Lesion(cv2.resize(lesion.image, size, interpolation=way), mask, hair=hair)
+
+
+def compare(measure, photos, change):
+    """Return ``{key: (2, n) values}`` of photos before and after a change."""
+    pairs = [(measure(photo), measure(change(photo))) for photo in photos]
+    return {key: np.array([[one[key], other[key]] for one, other in pairs]).T for key in pairs[0][0]}
