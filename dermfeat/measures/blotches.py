@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import detail, disc
+from dermfeat.measures.detail import detail, disc, local_mean
 
 FINENESS = 0.02  # blur, in equivalent diameters, above which lightness is an area's and not a structure's
 DARKEST = 5  # percentile of the lesion's L* that stands for its darkest pigment
@@ -82,9 +82,4 @@ def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
 def _deviation(plane, mask, scale):
     """Return the local root mean square of what is finer than a scale, within a mask."""
     inside = mask.astype(np.float32)
-
-    def mean(values):
-        return cv2.GaussianBlur(values * inside, (0, 0), scale) / np.maximum(weight, 1e-3)
-
-    weight = cv2.GaussianBlur(inside, (0, 0), scale)
-    return np.sqrt(mean((plane - mean(plane)) ** 2))
+    return np.sqrt(local_mean((plane - local_mean(plane, inside, scale)) ** 2, inside, scale))

@@ -76,6 +76,12 @@ def curvatures(plane, scale):
     return soft, *across, cv2.Sobel(soft, cv2.CV_32F, 1, 1, ksize=3, scale=scale**2 / 4)
 
 
+def local_mean(plane, weights, scale):
+    """Return the mean of a plane weighed by a Gaussian and by float32 weights."""
+    near = cv2.GaussianBlur(weights, (0, 0), scale)
+    return cv2.GaussianBlur(plane * weights, (0, 0), scale) / np.maximum(near, 1e-6)
+
+
 def disc(radius):
     """Return a round structuring element that turns and flips do not change."""
     steps = np.arange(-radius, radius + 1)

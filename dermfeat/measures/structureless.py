@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from dermfeat.lesion import largest_component
-from dermfeat.measures.detail import detail, disc
+from dermfeat.measures.detail import detail, disc, local_mean
 
 RIM = 0.04  # width along the lesion's edge that is not judged: pigment fades there; lengths in equivalent diameters
 FINE, COARSE = 0.005, 0.015  # standard deviations of the blurs between whose scales structure is looked for
@@ -83,14 +83,8 @@ def local_deviation(lightness, area, diameter):
     """Return the local deviation of an (h, w) L* between two scales, and the local mean, of what lies in an area."""
     weights = area.astype(np.float32)
     fine = cv2.GaussianBlur(lightness, (0, 0), max(FINE * diameter, BLURRED))
-    ground = _local_mean(fine, weights, COARSE * diameter)
-    return np.sqrt(_local_mean((fine - ground) ** 2, weights, WINDOW * diameter)), ground
-
-
-def _local_mean(values, weights, sigma):
-    sigma = max(sigma, BLURRED)
-    near = cv2.GaussianBlur(weights, (0, 0), sigma)
-    return cv2.GaussianBlur(values * weights, (0, 0), sigma) / np.maximum(near, 1e-6)
+    ground = local_mean(fine, weights, max(COARSE * diameter, BLURRED))
+    return np.sqrt(local_mean((fine - ground) ** 2, weights, max(WINDOW * diameter, BLURRED))), ground
 
 
 def _judged(lesion):
