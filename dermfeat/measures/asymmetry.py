@@ -14,10 +14,10 @@ def asymmetry(lesion, *, shape_threshold=0.15, color_threshold=8.0, structure_th
     """Measure how far the halves of a lesion differ in shape, colour and structure.
 
     The lesion is folded about 36 axes through its centroid, 5 degrees apart, on small grids taken from
-    `lesion.close_up`, so that neither scale nor position count; turns by 90 degrees and flips change
-    nothing but rounding. For each kind of difference ``best`` is the axis with the least of it and
-    ``perpendicular`` the axis across that one. Parts whose mirror image lies beyond the frame or the field of
-    view count as matched. Hair is taken as the prepared image shows it.
+    `lesion.close_up`, so that neither scale nor position count. For each kind of difference ``best`` is the axis with
+    the least of it and ``perpendicular`` the axis across that one. Turns by 90 degrees and flips change nothing but
+    rounding; where two axes tie for the best, rounding decides which one's ``perpendicular`` it is. Parts whose mirror
+    image lies beyond the frame or the field of view count as matched. Hair is taken as the prepared image shows it.
 
     Parameters
     ----------
