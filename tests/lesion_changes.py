@@ -1,9 +1,12 @@
 """What tests of several measures do to lesions."""
 
+import re
+
 import cv2
 import numpy as np
 
 from dermfeat import Lesion
+from dermfeat.datasets import draw_lesion
 
 TURNS = {"rot90": np.rot90, "flipud": np.flipud, "fliplr": np.fliplr}
 AWKWARD = {  # masks in a frame of 64 x 64
@@ -48,3 +51,28 @@ def compare(measure, photos, change):
     """Return ``{key: (2, n) values}`` of photos before and after a change."""
     pairs = [(measure(photo), measure(change(photo))) for photo in photos]
     return {key: np.array([[one[key], other[key]] for one, other in pairs]).T for key in pairs[0][0]}
+
+
+def spoilt(size, seed):
+    """Yield a drawn lesion without structures: as it is, with noise, from a poor JPEG file."""
+    image, mask, _ = draw_lesion(size, texture=0.0, random_state=seed)
+    noise = np.random.default_rng(seed).normal(0, 6, image.shape)
+    noisy = np.clip(image + noise, 0, 255).astype(np.uint8)
+    packed = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], 1)
+    for seen in (image, noisy, packed):
+        yield Lesion(seen, mask)
+
+
+def awkward(shape, content):
+    """Return the lesion with one of the awkward masks on "constant", "noise" or "black"."""
+    mask = np.zeros((64, 64), bool)
+    mask[AWKWARD[shape]] = True
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    return Lesion({"noise": noise, "constant": np.full_like(noise, 128), "black": 0 * noise}[content], mask)
+
+
+def documented(*measures):
+    """Return ``{key pattern: (low, high)}`` from the docstrings of measures."""
+    text = "".join(measure.__doc__ for measure in measures)
+    found = re.findall(r"``([a-z_{},]+)`` : \[([-\d.]+), ([-\w.]+)\]", text)
+    return {name: (float(low), float(high)) for name, low, high in found}

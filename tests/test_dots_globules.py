@@ -1,14 +1,12 @@
 """Dots and globules: what is drawn is found, what is not is not, and on real images the figures keep."""
 
-import re
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from lesion_changes import AWKWARD, TURNS, changed, compare, dimmed, gray, resized
+from lesion_changes import AWKWARD, TURNS, awkward, changed, compare, dimmed, documented, gray, resized, spoilt
 from scipy.stats import spearmanr
 
 from dermfeat import Lesion, LesionReader
@@ -135,12 +133,8 @@ class TestNoBlobs:
     @pytest.mark.parametrize("size", [(224, 224), SIZE])
     def test_in_noise_and_artefacts_of_jpeg(self, size):
         for seed in SEEDS:
-            image, mask, _ = draw_lesion(size, texture=0.0, random_state=seed)
-            noise = np.random.default_rng(seed).normal(0, 6, image.shape)
-            noisy = np.clip(image + noise, 0, 255).astype(np.uint8)
-            packed = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], 1)
-            for seen in (image, noisy, packed):
-                assert len(find_blobs(Lesion(seen, mask))) <= 1
+            for lesion in spoilt(size, seed):
+                assert len(find_blobs(lesion)) <= 1
 
     def test_below_what_can_be_resolved(self):
         assert len(find_blobs(drawn(globules=60, size=(80, 80)))) == 0
@@ -237,21 +231,11 @@ class TestPhotos:
         assert half["dots_count"][1].mean() <= half["dots_count"][0].mean() + 0.2, "too coarse for dots"
 
 
-def documented():
-    found = re.findall(r"``([a-z_{},]+)`` : \[([-\d.]+), ([-\w.]+)\]", dots_and_globules.__doc__)
-    return {name: (float(low), float(high)) for name, low, high in found}
-
-
 @pytest.mark.parametrize("shape", AWKWARD)
 @pytest.mark.parametrize("content", ["constant", "noise", "black"])
 def test_awkward_masks_give_documented_values(shape, content):
-    mask = np.zeros((64, 64), bool)
-    mask[AWKWARD[shape]] = True
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    found = dots_and_globules(
-        Lesion({"noise": noise, "constant": np.full_like(noise, 128), "black": 0 * noise}[content], mask)
-    )
-    ranges = documented()
+    found = dots_and_globules(awkward(shape, content))
+    ranges = documented(dots_and_globules)
     assert set(found) == set(ranges)
     for name, value in found.items():
         assert isinstance(value, float), name

@@ -1,14 +1,12 @@
 """Streaks and blotches: what is drawn is found, what is not is not, and on real images the figures keep."""
 
-import re
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from lesion_changes import AWKWARD, TURNS, changed, compare, dimmed, gray, resized
+from lesion_changes import AWKWARD, TURNS, awkward, changed, compare, dimmed, documented, gray, resized, spoilt
 from scipy.stats import spearmanr
 
 from dermfeat import Lesion, LesionReader
@@ -157,12 +155,8 @@ class TestDrawnStreaks:
     @pytest.mark.parametrize("size", [(224, 224), SIZE])
     def test_none_in_noise_and_artefacts_of_jpeg(self, size):
         for seed in SEEDS:
-            image, mask, _ = draw_lesion(size, texture=0.0, random_state=seed)
-            noise = np.random.default_rng(seed).normal(0, 6, image.shape)
-            noisy = np.clip(image + noise, 0, 255).astype(np.uint8)
-            packed = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], 1)
-            for seen in (image, noisy, packed):
-                assert streaks(Lesion(seen, mask))["streaks_count"] <= 1
+            for lesion in spoilt(size, seed):
+                assert streaks(lesion)["streaks_count"] <= 1
 
 
 class TestBlotches:
@@ -261,22 +255,11 @@ class TestPhotos:
             assert np.abs(np.subtract(*found["blotch_share"])).mean() < 0.03
 
 
-def documented():
-    text = streaks.__doc__ + blotches.__doc__
-    return {
-        name: (float(low), float(high))
-        for name, low, high in re.findall(r"``([a-z_{},]+)`` : \[([-\d.]+), ([-\w.]+)\]", text)
-    }
-
-
 @pytest.mark.parametrize("shape", AWKWARD)
 @pytest.mark.parametrize("content", ["constant", "noise", "black"])
 def test_awkward_masks_give_documented_values(shape, content):
-    mask = np.zeros((64, 64), bool)
-    mask[AWKWARD[shape]] = True
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    found = measured(Lesion({"noise": noise, "constant": np.full_like(noise, 128), "black": 0 * noise}[content], mask))
-    ranges = documented()
+    found = measured(awkward(shape, content))
+    ranges = documented(streaks, blotches)
     assert set(found) == set(ranges)
     for name, value in found.items():
         assert isinstance(value, float), name
