@@ -1,0 +1,175 @@
+"""From the table and the files of a published data set to its Bunch: counts checked, leaks left out, target chosen."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from dermfeat._errors import LesionImageError
+from dermfeat.datasets.diagnoses import is_malignant
+
+TARGETS = {"diagnosis": None, "malignant": ("malignant", "benign"), "melanoma": ("melanoma", "other")}
+SPECIAL = ("reference", "mask", "split", "group", "diagnosis", "malignant", "melanoma")
+SHOWN = 5  # missing files that an error names
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a published data set.
+
+    Attributes
+    ----------
+    title, citation, licence : str
+    counts : dict
+        Number of images in each part; ``{"all": n}`` where there are no parts.
+    leaks : dict
+        Column of the metadata: why it gives the label away. They are left out unless asked for.
+    notes : tuple of str
+        What else a user must know, for `DESCR`.
+    """
+
+    title: str
+    citation: str
+    licence: str
+    counts: dict
+    leaks: dict = field(default_factory=dict)
+    notes: tuple = ()
+
+
+def assemble(card, path, table, *, target="diagnosis", allow_incomplete=False, with_leaks=False, notes=()):
+    """Return the Bunch of a data set.
+
+    Parameters
+    ----------
+    card : Card
+    path : Path
+        Its folder, for messages.
+    table : DataFrame
+        One row an image, in the order that is published. ``image_id`` and ``reference`` (str, or missing where there
+        is no such file) are needed. What else has a meaning of its own: ``mask`` (path or missing), ``split``,
+        ``group`` (lesion or patient; missing: a group of its own), and of ``diagnosis`` (words of
+        `dermfeat.datasets.diagnoses`), ``malignant`` and ``melanoma`` (bool, or missing) what the data set tells.
+        All other columns become metadata.
+    target : {"diagnosis", "malignant", "melanoma"}
+    allow_incomplete : bool
+        Go on with the images that are there.
+    with_leaks : bool
+        Keep the columns of `card.leaks` and those that tell the label in the metadata.
+    notes : sequence of str
+        Further lines of `DESCR`, on this copy.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        ``X``, ``y``, ``groups``, ``metadata``, ``split``, ``target_names``, ``pos_label``, ``DESCR``, ``citation``,
+        ``licence``; ``masks`` where the table has them. Labels that are not known are None.
+
+    Raises
+    ------
+    LesionImageError
+        If images are missing and `allow_incomplete` is not set, an id is there twice, or the target is not known.
+    """
+    _refuse_repeated(table["image_id"], path)
+    faults = _faults(card, table)
+    if faults and not allow_incomplete:
+        raise LesionImageError(
+            str(path), f"an incomplete copy: {'; '.join(faults)}", "Complete it, or pass allow_incomplete=True."
+        )
+    table = table[table["reference"].notna()].reset_index(drop=True)
+    if table.empty:
+        raise LesionImageError(str(path), "none of the images that its table lists", "Check the path.")
+    y, pos_label = labels(table, target, path)
+    known = sorted({label for label in y if label is not None})
+    hidden = [c for c in card.leaks if c in table]
+    metadata = table.drop(columns=[c for c in SPECIAL if c in table and not (with_leaks and c in SPECIAL[4:])])
+    metadata = metadata if with_leaks else metadata.drop(columns=hidden)
+    bunch = Bunch(
+        X=table["reference"].to_numpy(object),
+        y=y if None in y else y.astype(str),
+        groups=_groups(table),
+        metadata=metadata,
+        split=table["split"].to_numpy(str) if "split" in table else None,
+        target_names=known,
+        pos_label=pos_label if pos_label in known else None,
+        citation=card.citation,
+        licence=card.licence,
+    )
+    if "mask" in table:
+        bunch.masks = table["mask"].astype(object).where(table["mask"].notna(), None).to_numpy(object)
+    lines = [*(f"incomplete copy: {fault}" for fault in faults), *notes, *card.notes]
+    bunch.DESCR = _description(card, bunch, lines, {} if with_leaks else {c: card.leaks[c] for c in hidden})
+    return bunch
+
+
+def labels(table, target, path):
+    """Return the (n,) object ndarray of labels, None where unknown, and the positive label."""
+    if target not in TARGETS:
+        raise LesionImageError("target", f"{target!r}", f"Choose one of {list(TARGETS)}.")
+    if target == "diagnosis":
+        if "diagnosis" not in table:
+            told = [name for name in ("malignant", "melanoma") if name in table]
+            raise LesionImageError(str(path), "its table tells no diagnosis", f"Choose target={' or '.join(told)!r}.")
+        found = table["diagnosis"]
+        return found.astype(object).where(found.notna(), None).to_numpy(object), "melanoma"
+    positive, negative = TARGETS[target]
+    words = {True: positive, False: negative}
+    truth = [None if pd.isna(value) else words[bool(value)] for value in _truth(table, target, path)]
+    return np.array(truth, object), positive
+
+
+def _truth(table, target, path):
+    if target in table:
+        return table[target]
+    if "diagnosis" not in table:
+        raise LesionImageError(str(path), f"its table does not tell what is {target}", "Choose another target.")
+    if target == "melanoma":
+        return table["diagnosis"].map(lambda name: None if pd.isna(name) else name == "melanoma")
+    undecided = sorted({d for d in table["diagnosis"].dropna() if is_malignant(d) is None})
+    if undecided:
+        raise LesionImageError(
+            str(path),
+            f"the diagnoses {undecided} are neither benign nor malignant by name",
+            'Use target="diagnosis" and map them yourself.',
+        )
+    return table["diagnosis"].map(lambda name: None if pd.isna(name) else is_malignant(name))
+
+
+def _refuse_repeated(ids, path):
+    repeated = ids[ids.duplicated()]
+    if len(repeated):
+        raise LesionImageError(str(path), f"{repeated.iloc[0]!r} is listed twice", "Keep one row for each image.")
+
+
+def _faults(card, table):
+    """Return what the copy lacks against the published counts, as sentences."""
+    missing = table["image_id"][table["reference"].isna()].tolist()
+    faults = []
+    if missing:
+        names = ", ".join(map(str, missing[:SHOWN])) + (" ..." if len(missing) > SHOWN else "")
+        faults.append(f"{len(missing)} of {len(table)} images are missing ({names})")
+    parts = table["split"] if "split" in table else pd.Series("all", index=table.index)
+    listed = parts.value_counts()
+    for part, count in card.counts.items():
+        if listed.get(part, 0) != count:
+            where = "its table" if part == "all" else f"the part {part!r}"
+            faults.append(f"{where} lists {listed.get(part, 0)} images, published are {count}")
+    return faults
+
+
+def _groups(table):
+    if "group" not in table or table["group"].isna().all():
+        return None
+    own = "image:" + table["image_id"].astype(str)
+    return table["group"].astype(object).where(table["group"].notna(), own).to_numpy(str)
+
+
+def _description(card, bunch, lines, hidden):
+    rows = pd.DataFrame({"part": "" if bunch.split is None else bunch.split, "label": bunch.y})
+    counts = rows.fillna("no label").groupby(["part", "label"]).size()
+    groups = "" if bunch.groups is None else f" in {len(set(bunch.groups))} groups"
+    told = [f"{f'{part}, ' if part else ''}{label}: {count}" for (part, label), count in counts.items()]
+    left = [f"left out of the metadata (with_leaks=True brings it): {name}, {why}" for name, why in hidden.items()]
+    ending = ["", f"Citation: {card.citation}", f"Licence: {card.licence}"]
+    ending += ["", "For research and education, not for diagnosis."]
+    return "\n".join([card.title, "", f"{len(bunch.X)} images{groups}", *told, *lines, *left, *ending])

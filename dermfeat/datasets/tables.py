@@ -1,0 +1,159 @@
+"""Find and read the tables and files of a published data set."""
+
+from os import walk
+from pathlib import Path
+
+import pandas as pd
+
+from dermfeat._errors import LesionImageError
+from dermfeat.datasets.folder import EXTENSIONS
+
+
+def locate(path, ids, *, endings=EXTENSIONS, suffix="", kind="images"):
+    """Return the path of each id's file below a folder, and what a user must know of the others.
+
+    Parameters
+    ----------
+    path : Path
+    ids : Series of str
+        Stems of the files without `suffix`.
+    endings, suffix
+        As for `find_files`.
+    kind : str
+        What the notes call the files.
+
+    Returns
+    -------
+    paths : Series of str
+        With the index of `ids`, missing where there is no file.
+    notes : list of str
+        How many files lie there twice, and how many are of no id.
+    """
+    files, repeated = find_files(path, endings, suffix)
+    notes = []
+    if repeated:
+        notes.append(f"{len(repeated)} {kind} lie there twice, such as {repeated[0]}; the first is taken")
+    unlisted = sorted(set(files) - set(ids))
+    if unlisted:
+        notes.append(f"{len(unlisted)} {kind} that the table does not list, such as {unlisted[0]}, are passed over")
+    return ids.map(files), notes
+
+
+def find_files(folder, endings=EXTENSIONS, suffix=""):
+    """Return ``{stem without suffix: path}`` of the files below a folder, hidden ones left out, and those seen twice.
+
+    Parameters
+    ----------
+    folder : Path
+    endings : tuple of str
+        Lower-case endings; files in any case are found.
+    suffix : str
+        What the stem ends with, "_segmentation" say; files without it are passed over.
+
+    Returns
+    -------
+    files : dict of str to str
+        The first path, in sorted order, of each stem.
+    repeated : list of str
+        Further paths of the same stems.
+    """
+    files, repeated = {}, []
+    for parent, folders, names in walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        for name in sorted(names):
+            stem, _, ending = name.rpartition(".")
+            if name.startswith(".") or f".{ending.lower()}" not in endings or not stem.endswith(suffix):
+                continue
+            stem, path = stem.removesuffix(suffix), str(Path(parent, name))
+            if stem in files:
+                repeated.append(path)
+            else:
+                files[stem] = path
+    return files, repeated
+
+
+def find_table(path, *names):
+    """Return the path of the first of the tables `names` in the folder or one folder below it.
+
+    Raises
+    ------
+    LesionImageError
+        If there is no such folder, or none of the tables.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
+        raise LesionImageError(str(path), found, f"Give the folder that holds {names[0]}.")
+    for name in names:
+        for place in (path / name, *sorted(path.glob(f"*/{name}"))):
+            if place.is_file():
+                return place
+    raise LesionImageError(str(path), f"none of the tables {list(names)}", "Give the folder that holds it.")
+
+
+def read_table(file, columns):
+    """Read a csv file as strings, empty cells missing; refuse one that lacks a column.
+
+    Parameters
+    ----------
+    file : path
+    columns : sequence of str
+        Columns that must be there.
+    """
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+    except (ValueError, UnicodeDecodeError) as error:
+        raise LesionImageError(str(file), f"not a csv table ({error})", "Copy or download it again.") from None
+    lacking = [name for name in columns if name not in table]
+    if lacking:
+        raise LesionImageError(str(file), f"no columns {lacking} among {list(table)}", "Give the published table.")
+    return table
+
+
+def numbers(column, file):
+    """Return a column of strings as float64, missing as NaN; refuse what is no number.
+
+    Raises
+    ------
+    LesionImageError
+        That names the table, the row and the entry.
+    """
+    values = pd.to_numeric(column, errors="coerce")
+    wrong = column[values.isna() & column.notna()]
+    if len(wrong):
+        raise LesionImageError(
+            str(file),
+            f"{column.name} of row {wrong.index[0] + 2} is {wrong.iloc[0]!r}",
+            "Correct it or leave it empty.",
+        )
+    return values.astype(float)
+
+
+def words(column, codes, file):
+    """Return a column of codes as words, missing stays missing; refuse an unknown code.
+
+    Parameters
+    ----------
+    column : Series of str
+    codes : dict
+        What each code means; None for one that says that it is not known.
+    file : path
+    """
+    unknown = column[column.notna() & ~column.isin(list(codes))]
+    if len(unknown):
+        raise LesionImageError(
+            str(file),
+            f"{column.name} of row {unknown.index[0] + 2} is {unknown.iloc[0]!r}",
+            f"Known are {list(codes)}.",
+        )
+    return column.map(lambda code: None if pd.isna(code) else codes[code]).astype(object)
+
+
+def known(column, unknown=("unknown",)):
+    """Return a column of strings in which the entries `unknown` are missing."""
+    return column.mask(column.isin(unknown))
+
+
+def _wrong_entry(wrong, file, cure):
+    found = f"{wrong.name} of row {wrong.index[0] + 2} is {wrong.iloc[0]!r}"
+    return LesionImageError(str(file), found, cure)
