@@ -15,36 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from common import add_arguments, backbone, classifier, drawn, out_of_fold, unfitted_families
+from sklearn.model_selection import StratifiedGroupKFold
 
-from dermfeat import (
-    ABCDFeatures,
-    CNNEmbedding,
-    ColorFeatures,
-    FunctionFeatures,
-    LesionPipeline,
-    LesionReader,
-    TextureFeatures,
-    default_steps,
-)
+from dermfeat import LesionPipeline, LesionReader, default_steps
 from dermfeat.datasets import load_folder
 from dermfeat.evaluation import binary_scores, score_row, write_results
-from dermfeat.measures import mask_quality
 
 POSITIVE = "malignant"
-FITTED = ("is_fallback", "confidence")  # of every segmenter rest on a regression that was fitted to HAM10000
 
 
-def mask_seen(lesion):
-    """Return the columns of the mask in which nothing is fitted."""
-    return {name: value for name, value in mask_quality(lesion).items() if name not in FITTED}
-
-
-def models(embedding, segmenter, n_jobs):
+def models(embedding, args):
     """Return ``{row: steps}``."""
-    common = {"pos_label": POSITIVE, "n_jobs": n_jobs, "reader": LesionReader(segmenter=segmenter)}
-    families = [("mask", FunctionFeatures(mask_seen, version="1"))]
-    families += [("color", ColorFeatures()), ("texture", TextureFeatures()), ("abcd", ABCDFeatures())]
+    common = {"reader": LesionReader(segmenter=args.segmenter), "n_jobs": args.n_jobs}
+    common["classifier"] = classifier(args, pos_label=POSITIVE)
+    families = unfitted_families()
     found = {"classical (mask, color, texture, abcd)": default_steps(families, **common)}
     if embedding is not None:
         found["deep (embedding)"] = default_steps([], embedding=embedding, **common)
@@ -70,7 +55,7 @@ def cross_validate(data, parts, steps, folds):
     X, y = data.X[parts], data.y[parts]
     groups = np.arange(len(y)) if data.groups is None else data.groups[parts]
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
-    proba = cross_val_predict(LesionPipeline(steps), X, y, groups=groups, cv=splitter, method="predict_proba")
+    proba = out_of_fold(steps, X, y, groups, splitter)
     return binary_scores(y, proba[:, np.unique(y).tolist().index(POSITIVE)], pos_label=POSITIVE, groups=groups)
 
 
@@ -89,9 +74,7 @@ def load(folder, limit):
         table = pd.read_csv(listing)
         known = {Path(folder, f).resolve() for f in table["file"][table["lesion_id"].notna()]}
         data.metadata["in_ham10000"] = [Path(path).resolve() in known for path in data.X]
-    keep = np.arange(len(data.X))
-    if limit:
-        keep = np.sort(np.random.default_rng(0).permutation(keep)[:limit])
+    keep = drawn(len(data.X), limit)
     split = np.full(len(data.X), "train") if data.split is None else np.asarray(data.split)
     return data, keep[split[keep] == "train"], keep[split[keep] == "test"]
 
@@ -99,22 +82,14 @@ def load(folder, limit):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder with train/benign and train/malignant")
-    parser.add_argument("--embedding", default="mobilenet", help="backbone, or 'none'")
-    parser.add_argument("--alpha", type=float, default=0.5, help="width of a MobileNet")
-    parser.add_argument("--segmenter", default="otsu", help="method of dermfeat.preparation.segment_lesion")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--limit", type=int, help="use this many images only, drawn at random")
-    parser.add_argument("--n-jobs", type=int, default=None)
-    parser.add_argument("--out", default="out/malignant_vs_benign", help="result files without ending")
+    add_arguments(parser, "malignant_vs_benign")
     args = parser.parse_args(argv)
 
-    embedding = None
-    if args.embedding != "none":
-        embedding = CNNEmbedding(args.embedding, alpha=args.alpha if "mobilenet" in args.embedding else None)
+    embedding = backbone(args.embedding, args.alpha)
     data, train, test = load(args.data, args.limit)
     results = {"cross-validation on train": baseline_rows(data, train, train)}
     seconds = {}
-    candidates = models(embedding, args.segmenter, args.n_jobs)
+    candidates = models(embedding, args)
     for name, steps in candidates.items():
         start = time.perf_counter()
         results["cross-validation on train"][name] = cross_validate(data, train, steps, args.folds)

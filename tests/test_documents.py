@@ -30,6 +30,7 @@ EXAMPLES = {
 def run(path, arguments, monkeypatch, folder):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+    monkeypatch.syspath_prepend(path.parent)
     runpy.run_path(str(path), run_name="__main__")
 
 

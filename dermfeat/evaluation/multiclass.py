@@ -1,0 +1,69 @@
+"""Scores of a result with more than two classes."""
+
+import numpy as np
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, roc_auc_score
+
+from dermfeat.evaluation.metrics import bootstrap_interval, wilson_interval
+
+
+def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
+    """Return the scores of a result of several classes, with 95 % intervals.
+
+    Parameters
+    ----------
+    y_true : (n,) array of labels
+    proba : (n, n_classes) ndarray
+        Probability of each class.
+    classes : (n_classes,) sequence
+        The label of each column; each must occur in `y_true`.
+    groups : (n,) array, optional
+        Lesions or patients, for the bootstrap.
+    n_resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        ``n``, ``accuracy`` (most probable class) with ``accuracy_interval`` (Wilson), ``balanced_accuracy`` (mean
+        recall), ``macro_f1``, ``macro_auc`` (unweighted mean of each class against the rest) with
+        ``macro_auc_interval`` (cluster bootstrap), ``recall`` and ``recall_interval``: dicts by class, ``count``:
+        images of each class, ``confusion``: true by predicted counts, in the order of `classes`.
+
+    Raises
+    ------
+    ValueError
+        If a label is no class, a class has no image, or the shapes do not fit.
+    """
+    y_true, classes, proba = np.asarray(y_true), np.asarray(classes), np.asarray(proba)
+    if proba.shape != (len(y_true), len(classes)):
+        raise ValueError(
+            f"proba has shape {proba.shape}; {len(y_true)} images of {len(classes)} classes need one column a class"
+        )
+    if set(y_true.tolist()) != set(classes.tolist()):
+        odd = sorted(set(y_true.tolist()) ^ set(classes.tolist()), key=str)
+        raise ValueError(f"{odd} are not in both y_true and classes; every class needs an image and a column")
+    predicted = classes[proba.argmax(axis=1)]
+    matrix = confusion_matrix(y_true, predicted, labels=classes)
+    totals, hits = matrix.sum(axis=1).tolist(), np.diag(matrix).tolist()
+    truth = y_true[:, None] == classes
+    pairs = dict(zip(classes.tolist(), zip(hits, totals, strict=True), strict=True))
+    return {
+        "n": len(y_true),
+        "accuracy": sum(hits) / len(y_true),
+        "accuracy_interval": wilson_interval(sum(hits), len(y_true)),
+        "balanced_accuracy": float(balanced_accuracy_score(y_true, predicted)),
+        "macro_f1": float(f1_score(y_true, predicted, average="macro", labels=classes)),
+        "macro_auc": macro_auc(truth, proba),
+        "macro_auc_interval": bootstrap_interval(
+            lambda y, p: macro_auc(y[:, None] == classes, p), y_true, proba, groups=groups, n_resamples=n_resamples
+        ),
+        "recall": {name: hit / total for name, (hit, total) in pairs.items()},
+        "recall_interval": {name: wilson_interval(hit, total) for name, (hit, total) in pairs.items()},
+        "count": {name: total for name, (_, total) in pairs.items()},
+        "confusion": matrix.tolist(),
+    }
+
+
+def macro_auc(truth, proba):
+    """Return the unweighted mean of each class's AUC against the rest; `truth` and `proba` are (n, n_classes)."""
+    return float(np.mean([roc_auc_score(truth[:, k], proba[:, k]) for k in range(truth.shape[1])]))

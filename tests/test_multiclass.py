@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+
+from dermfeat.evaluation import wilson_interval
+from dermfeat.evaluation.multiclass import multiclass_scores
+
+CLASSES = ["akiec", "mel", "nv"]
+
+
+def result(n=120):
+    rng = np.random.default_rng(0)
+    y = np.repeat(CLASSES, n // 3)
+    proba = rng.dirichlet(np.ones(3), n) + 0.4 * (y[:, None] == np.array(CLASSES))
+    return y, proba / proba.sum(axis=1, keepdims=True)
+
+
+def test_agrees_with_scikit_learn():
+    y, proba = result()
+    scores = multiclass_scores(y, proba, classes=CLASSES, groups=np.arange(len(y)) // 2, n_resamples=50)
+    predicted = np.array(CLASSES)[proba.argmax(axis=1)]
+    assert scores["accuracy"] == pytest.approx(accuracy_score(y, predicted))
+    assert scores["macro_auc"] == pytest.approx(roc_auc_score(y, proba, multi_class="ovr", average="macro"))
+    low, high = scores["macro_auc_interval"]
+    assert 0.5 < low < scores["macro_auc"] < high < 1
+    assert list(scores["recall"].values()) == pytest.approx(recall_score(y, predicted, average=None).tolist())
+    hits = scores["confusion"][1][1]
+    assert scores["recall_interval"]["mel"] == wilson_interval(hits, 40)
+    assert scores["count"] == dict.fromkeys(CLASSES, 40)
+
+
+def test_columns_follow_classes():
+    y, proba = result()
+    turned = multiclass_scores(y, proba[:, ::-1], classes=CLASSES[::-1], n_resamples=20)
+    assert turned["recall"] == multiclass_scores(y, proba, classes=CLASSES, n_resamples=20)["recall"]
+
+
+def test_bad_input():
+    y, proba = result()
+    with pytest.raises(ValueError, match=r"shape \(120, 2\)"):
+        multiclass_scores(y, proba[:, :2], classes=CLASSES)
+    with pytest.raises(ValueError, match=r"\['df', 'nv'\] are not in both"):
+        multiclass_scores(y, proba, classes=["akiec", "mel", "df"])
