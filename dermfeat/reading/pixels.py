@@ -88,7 +88,7 @@ def _opened(data, name, max_pixels):
         raise LesionImageError(
             name,
             f"not an image that is known (it begins with {data[:8]!r})",
-            f"Known are {', '.join(FORMATS)}.",
+            f"Known are {', '.join(FORMATS)} and DICOM.",
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise LesionImageError(
@@ -96,13 +96,14 @@ def _opened(data, name, max_pixels):
         ) from error
     except Exception as error:
         raise LesionImageError(name, f"the file is damaged ({error})", "Copy or download it again.") from error
-    _check_size(image.size, name, max_pixels)
+    check_size(image.size, name, max_pixels)
     if image.format in ("TIFF", "WEBP", "PNG") and frames > 1:
         raise LesionImageError(name, f"found {frames} frames", "Save the one you mean as its own file.")
     return image
 
 
-def _check_size(size, name, max_pixels):
+def check_size(size, name, max_pixels):
+    """Refuse a (width, height) that no lesion has, or more than `max_pixels`."""
     width, height = size
     if width * height > max_pixels:
         raise LesionImageError(
@@ -131,7 +132,7 @@ def loaded(image, name):
 
 def pil_to_rgb(image, name, max_pixels):
     """Return a PIL image as upright (H, W, 3) uint8 sRGB array (see `decode_rgb`)."""
-    _check_size(image.size, name, max_pixels)
+    check_size(image.size, name, max_pixels)
     image = ImageOps.exif_transpose(loaded(image, name))
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         array = np.asarray(image)
@@ -176,7 +177,7 @@ def array_to_rgb(array, name, max_pixels):
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise LesionImageError(name, f"found an array of shape {array.shape}", "An image has the shape (H, W, 3).")
-    _check_size(array.shape[1::-1], name, max_pixels)
+    check_size(array.shape[1::-1], name, max_pixels)
     array = _to_uint8(array, name)
     if array.ndim == 2 or array.shape[2] == 1:
         return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)

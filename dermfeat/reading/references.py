@@ -12,6 +12,8 @@ import pandas as pd
 from PIL import Image
 
 from dermfeat._errors import LesionImageError
+from dermfeat.reading.containers import container_of, load_contained
+from dermfeat.reading.dicom import decode_dicom, is_dicom
 from dermfeat.reading.pixels import array_to_rgb, decode_mask, decode_rgb, pil_to_rgb
 
 MAX_PIXELS = 64_000_000
@@ -23,7 +25,8 @@ def as_references(X):
     Parameters
     ----------
     X : list, tuple, 1-D object or string ndarray, Series, or (N, H, W, 3) ndarray
-        References: paths, bytes of image files, PIL images, arrays, or pairs ``(image, mask)``.
+        References: paths, ``container#key`` (TFRecord, HDF5, NPZ), bytes of image files, PIL images, arrays, or
+        pairs ``(image, mask)``.
 
     Raises
     ------
@@ -149,11 +152,14 @@ def _source(reference, position, max_pixels):
 
 
 def _load(item, name):
-    """Return the bytes of a file; leave everything else as it is."""
+    """Return the bytes of a file, or an image of a container; leave everything else as it is."""
     if not isinstance(item, (str, os.PathLike)):
         return item
     try:
-        return Path(item).read_bytes()
+        contained = container_of(item)
+        return load_contained(*contained, name) if contained else Path(item).read_bytes()
+    except LesionImageError:
+        raise
     except FileNotFoundError:
         cure = f"Check the path; it is looked up from {Path.cwd()}."
         cure = "Download it first; addresses are not fetched." if "://" in name else cure
@@ -164,7 +170,8 @@ def _load(item, name):
 
 def _rgb(item, name, max_pixels):
     if isinstance(item, (bytes, bytearray, memoryview)):
-        return decode_rgb(bytes(item), name, max_pixels)
+        decode = decode_dicom if is_dicom(item, name) else decode_rgb
+        return decode(bytes(item), name, max_pixels)
     if isinstance(item, Image.Image):
         return pil_to_rgb(item, name, max_pixels)
     if isinstance(item, np.ndarray):
