@@ -242,7 +242,7 @@ def mask_lines(data, args):
 
 def ph2(args):
     """Return tables and notes of the agreement with PH2's experts."""
-    data = load_ph2(args.ph2)
+    data = load_ph2(args.ph2, allow_incomplete=True)
     labels = data.metadata.copy()
     labels["colors"] = labels[[f"color_{name}" for name in DERMOSCOPIC_COLORS]].sum(axis=1)
     tables = both_masks(data.X, data.masks, args)

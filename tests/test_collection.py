@@ -73,9 +73,7 @@ def test_leaks_come_only_when_asked_for():
 
 def test_incomplete_copy():
     lacking = table(reference=["a.jpg", None, "c.jpg", "d.jpg"]).iloc[:3]
-    with pytest.raises(
-        LesionImageError, match=r"1 of 3 images are missing \(b\); its table lists 3 .* are 4"
-    ):
+    with pytest.raises(LesionImageError, match=r"1 of 3 images are missing \(b\); its table lists 3 .* are 4"):
         assemble(CARD, "here", lacking)
     data = assemble(CARD, "here", lacking, allow_incomplete=True)
     assert data.X.tolist() == ["a.jpg", "c.jpg"]
@@ -95,7 +93,7 @@ def test_parts_are_counted():
 
 def test_repeated_id():
     with pytest.raises(LesionImageError, match="'a' is listed twice"):
-        assemble(CARD, "here", table(image_id=["a", "b", "a", "d"]))
+        assemble(CARD, "here", table(image_id=["a", "b", "a", "d"], reference=["a.jpg", "b.jpg", "a.jpg", "d.jpg"]))
 
 
 def test_diagnoses_are_sorted_once():

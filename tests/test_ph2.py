@@ -1,6 +1,7 @@
 """PH2: a small folder in its layout, with a real workbook, and every fault of it."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from PIL import Image
 
 from dermfeat import LesionImageError
 from dermfeat.datasets import draw_lesion, load_ph2
+from dermfeat.datasets import ph2 as module
 from dermfeat.reading import sources
 
 HEADER = [
@@ -67,12 +69,15 @@ def write_ph2(root, lesions=LESIONS, size=(96, 128)):
 
 
 @pytest.fixture
-def ph2(tmp_path):
+def ph2(tmp_path, monkeypatch):
+    """Return a folder whose three lesions count as complete."""
+    labels = {"all": dict.fromkeys(["common nevus", "atypical nevus", "melanoma"], 1)}
+    monkeypatch.setattr(module, "CARD", replace(module.CARD, counts={"all": 3}, labels=labels))
     return write_ph2(tmp_path)
 
 
 def test_everything_is_read(ph2):
-    data = load_ph2(ph2)
+    data = load_ph2(ph2, with_leaks=True)
     assert data.y.tolist() == ["common nevus", "atypical nevus", "melanoma"]
     assert data.target_names == ["atypical nevus", "common nevus", "melanoma"]
     assert data.pos_label == "melanoma"
@@ -82,8 +87,7 @@ def test_everything_is_read(ph2):
         str(ph2 / f"PH2 Dataset images/{name}/{name}_Dermoscopic_Image/{name}.bmp") for name in sorted(LESIONS)
     ]
     table = data.metadata.set_index("image_id")
-    assert table["file"].iloc[0] == "IMD003/IMD003_Dermoscopic_Image/IMD003.bmp"
-    assert table["class"].tolist() == data.y.tolist()
+    assert table["diagnosis"].tolist() == data.y.tolist()
     assert table["histological_diagnosis"].isna().tolist() == [True, True, False]
     assert table["asymmetry"].tolist() == [0, 1, 2]
     assert table["pigment_network"].tolist() == ["typical", "typical", "atypical"]
@@ -97,6 +101,69 @@ def test_everything_is_read(ph2):
     assert isinstance(table["pigment_network"].dtype, pd.CategoricalDtype)
     assert "3 images" in data.DESCR
     assert "melanoma: 1" in data.DESCR
+    assert "Mendonça" in data.DESCR
+    assert data.licence in data.DESCR
+
+
+def test_the_diagnosis_is_not_among_the_metadata_unless_asked_for(ph2):
+    data = load_ph2(ph2)
+    leaks = {"diagnosis", "histological_diagnosis"}
+    assert set(load_ph2(ph2, with_leaks=True).metadata) - set(data.metadata) == leaks
+    assert "left out of the metadata (with_leaks=True brings it): histological_diagnosis" in data.DESCR
+
+
+@pytest.mark.parametrize("target", ["malignant", "melanoma"])
+def test_two_classes_on_request(ph2, target):
+    data = load_ph2(ph2, target=target)
+    assert data.y.tolist().index(target) == data.X.tolist().index(next(x for x in data.X if "IMD085" in x))
+    assert data.y.tolist().count(target) == 1
+    assert data.pos_label == target
+
+
+def test_an_incomplete_copy_is_refused_unless_allowed(ph2, monkeypatch):
+    monkeypatch.setattr(module, "CARD", replace(module.CARD, counts={"all": 200}, labels={"all": {"melanoma": 40}}))
+    with pytest.raises(LesionImageError, match=r"lists 3 images, published are 200; 1 images .* published are 40"):
+        load_ph2(ph2)
+    (ph2 / image("IMD003", "Dermoscopic_Image/IMD003")).unlink()
+    (ph2 / image("IMD085", "lesion/IMD085_lesion")).unlink()
+    data = load_ph2(ph2, allow_incomplete=True)
+    assert data.y.tolist() == ["atypical nevus", "melanoma"]
+    assert [mask is None for mask in data.masks] == [False, True]
+    for said in (
+        "1 of 3 images are missing (IMD003)",
+        "1 images have no mask here, such as IMD085",
+        "published are 200",
+    ):
+        assert said in data.DESCR
+
+
+def save_palette_upside_down(mask):
+    """Return an image of palette indices in which index 0 is white."""
+    image = Image.fromarray(np.uint8(~mask))
+    image.putpalette([255, 255, 255, 0, 0, 0])
+    return image
+
+
+FORMS = {
+    "1": lambda mask: Image.fromarray(mask),
+    "RGB": lambda mask: Image.fromarray(np.repeat(np.uint8(255) * mask[..., None], 3, axis=2)),
+    "L": lambda mask: Image.fromarray(np.uint8(255) * mask),
+    "P": save_palette_upside_down,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_masks_of_every_form_read_the_same(ph2, form):
+    data = load_ph2(ph2)
+    before = [source.read()[1] for source in sources(list(zip(data.X, data.masks, strict=True)))]
+    saved = FORMS[form](before[0])
+    assert saved.mode == form
+    saved.save(data.masks[0])
+    with Image.open(data.masks[0]) as kept:
+        assert kept.mode == form
+    _, mask = sources([(data.X[0], data.masks[0])])[0].read()
+    np.testing.assert_array_equal(mask, before[0])
+    assert 0 < mask.mean() < 1
 
 
 def test_pairs_are_references(ph2):
@@ -197,8 +264,14 @@ FAULTS = {
     "no header": (headed("Picture"), "no header with 'Image Name'"),
     "no lesions": (lambda ph2: write_workbook(ph2 / "PH2_dataset.xlsx", []), "no image .* below"),
     "no column": (headed("Image Name", "Histological Diagnosis", "Nevus"), r"no columns \['common_nevus'\]"),
-    "no image": (lambda ph2: (ph2 / image("IMD003", "Dermoscopic_Image/IMD003")).unlink(), "IMD003.bmp: there is no"),
-    "no mask": (lambda ph2: (ph2 / image("IMD085", "lesion/IMD085_lesion")).unlink(), "IMD085_lesion.bmp: there is no"),
+    "no image": (
+        lambda ph2: (ph2 / image("IMD003", "Dermoscopic_Image/IMD003")).unlink(),
+        r"1 of 3 images are missing \(IMD003\)",
+    ),
+    "no mask": (
+        lambda ph2: (ph2 / image("IMD085", "lesion/IMD085_lesion")).unlink(),
+        "1 images have no mask here, such as IMD085",
+    ),
     "no row": (lambda ph2: (ph2 / "PH2 Dataset images" / "IMD111").mkdir(), "no row for 1 folders .* IMD111"),
     "listed twice": (change(0, "IMD009"), "IMD009 is listed twice"),
     "unknown asymmetry": (change(5, 3), "'asymmetry': '3' for IMD003. Known are '0', '1', '2'"),

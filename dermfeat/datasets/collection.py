@@ -27,6 +27,9 @@ class Card:
         Column of the metadata: why it gives the label away. They are left out unless asked for.
     notes : tuple of str
         What else a user must know, for `DESCR`.
+    labels : dict
+        ``{part: {label: n}}``, how many images of a part have a label: a diagnosis, or "malignant" or "melanoma"
+        where the table has such a column. Parts whose labels the copy does not tell are not checked.
     """
 
     title: str
@@ -35,6 +38,7 @@ class Card:
     counts: dict
     leaks: dict = field(default_factory=dict)
     notes: tuple = ()
+    labels: dict = field(default_factory=dict)
 
 
 def assemble(card, path, table, *, target="diagnosis", allow_incomplete=False, with_leaks=False, notes=()):
@@ -70,7 +74,7 @@ def assemble(card, path, table, *, target="diagnosis", allow_incomplete=False, w
     LesionImageError
         If images are missing and `allow_incomplete` is not set, an id is there twice, or the target is not known.
     """
-    _refuse_repeated(table["image_id"], path)
+    _refuse_repeated(table, path)
     faults = _faults(card, table)
     if faults and not allow_incomplete:
         raise LesionImageError(
@@ -108,14 +112,15 @@ def labels(table, target, path):
         raise LesionImageError("target", f"{target!r}", f"Choose one of {list(TARGETS)}.")
     if target == "diagnosis":
         if "diagnosis" not in table:
-            told = [name for name in ("malignant", "melanoma") if name in table]
-            raise LesionImageError(str(path), "its table tells no diagnosis", f"Choose target={' or '.join(told)!r}.")
+            told = " or ".join(repr(name) for name in ("malignant", "melanoma") if name in table)
+            raise LesionImageError(str(path), "its table tells no diagnosis", f"Choose target={told}.")
         found = table["diagnosis"]
         return found.astype(object).where(found.notna(), None).to_numpy(object), "melanoma"
     positive, negative = TARGETS[target]
-    words = {True: positive, False: negative}
-    truth = [None if pd.isna(value) else words[bool(value)] for value in _truth(table, target, path)]
-    return np.array(truth, object), positive
+    truth = _truth(table, target, path).astype(object)
+    named = np.where(truth.isin([True]), positive, negative).astype(object)
+    named[truth.isna()] = None
+    return named, positive
 
 
 def _truth(table, target, path):
@@ -135,8 +140,9 @@ def _truth(table, target, path):
     return table["diagnosis"].map(lambda name: None if pd.isna(name) else is_malignant(name))
 
 
-def _refuse_repeated(ids, path):
-    repeated = ids[ids.duplicated()]
+def _refuse_repeated(table, path):
+    """Refuse an image that is listed twice; different images of one name are told apart by their references."""
+    repeated = table["image_id"][table.duplicated(["image_id", "reference"])]
     if len(repeated):
         raise LesionImageError(str(path), f"{repeated.iloc[0]!r} is listed twice", "Keep one row for each image.")
 
@@ -154,7 +160,20 @@ def _faults(card, table):
         if listed.get(part, 0) != count:
             where = "its table" if part == "all" else f"the part {part!r}"
             faults.append(f"{where} lists {listed.get(part, 0)} images, published are {count}")
+    for part, published in card.labels.items():
+        for label, count in published.items():
+            found = _count(table[parts == part], label)
+            if found not in (None, count):
+                faults.append(f"{found} images of {part!r} are labelled {label}, published are {count}")
     return faults
+
+
+def _count(rows, label):
+    """Return how many rows have a label, or None where no row tells."""
+    column, value = (label, True) if label in rows else ("diagnosis", label)
+    if column not in rows or rows[column].isna().all():
+        return None
+    return int(rows[column].eq(value).sum())
 
 
 def _groups(table):

@@ -16,8 +16,10 @@ disease), and it is treated. Choose otherwise with ``target="diagnosis"`` and a 
 BENIGN = (
     "angioma",
     "atypical melanocytic proliferation",
+    "atypical nevus",
     "benign keratosis",
     "cafe-au-lait macule",
+    "common nevus",
     "dermatofibroma",
     "lentigo",
     "lentigo simplex",

@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 
 from dermfeat._errors import LesionImageError
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm")
 PARTS = {
     "train": "train",
     "training": "train",

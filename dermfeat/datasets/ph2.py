@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 from zipfile import BadZipFile
 
-import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch
 
 from dermfeat._errors import LesionImageError
 from dermfeat._optional import require
+from dermfeat.datasets.collection import Card, assemble
 from dermfeat.datasets.folder import EXTENSIONS
 from dermfeat.measures.color_clinical import DERMOSCOPIC_COLORS
 
@@ -29,15 +28,31 @@ CODES = {  # column: what each of its entries means
 }
 CODED = {"clinical_diagnosis": (0, DIAGNOSES), "colors": (1, DERMOSCOPIC_COLORS)}  # of the text table: first number
 COLUMNS = ("histological_diagnosis", *DIAGNOSES, *CODES, *DERMOSCOPIC_COLORS)
+CARD = Card(
+    title="PH2: dermoscopic images with experts' outlines, diagnoses and clinical criteria",
+    citation=(
+        "T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira, PH² - a dermoscopic image database "
+        "for research and benchmarking, IEEE EMBC 2013, doi:10.1109/EMBC.2013.6610779"
+    ),
+    licence="Handed out on request by its makers, for research and education; not to be passed on",
+    counts={"all": 200},
+    labels={"all": {"common nevus": 80, "atypical nevus": 80, "melanoma": 40}},
+    leaks={"histological_diagnosis": "it is the diagnosis, where there was a biopsy"},
+    notes=(
+        "nevi were mostly not excised: without a histological diagnosis the label is the dermatologists' own",
+        "the criteria were graded by the dermatologists who made the diagnosis",
+        "the table names no patients: there are no groups",
+    ),
+)
 
 
-def load_ph2(path):
+def load_ph2(path, *, target="diagnosis", allow_incomplete=False, with_leaks=False):
     """List the images of the PH2 data set with expert masks, diagnoses and the dermatologists' criteria.
 
     PH2 holds 80 common nevi, 80 atypical nevi and 40 melanomas, 8-bit RGB at about 768 x 560 pixels, 20-fold
-    magnified. Its makers hand it out on request, for research and education; it is not part of this package and is
-    not downloaded. (The tests of this function draw a folder of its layout; they do not have the data.) Unpacked, it
-    looks like this, and this is what is read::
+    magnified. Its makers hand it out on request; it is not part of this package and is not downloaded. (The tests of
+    this function draw a folder of its layout; they do not have the data.) Unpacked, it looks like this, and this is
+    what is read::
 
         PH2Dataset/PH2_dataset.xlsx
         PH2Dataset/PH2 Dataset images/IMD003/IMD003_Dermoscopic_Image/IMD003.bmp
@@ -50,26 +65,29 @@ def load_ph2(path):
     ----------
     path : str or path-like
         The folder PH2Dataset, the one it lies in, or "PH2 Dataset images" within it.
+    target : {"diagnosis", "malignant", "melanoma"}
+        Common nevus, atypical nevus and melanoma, or melanoma against both nevi.
+    allow_incomplete : bool
+        Go on where images, masks or rows are missing; `DESCR` says which.
+    with_leaks : bool
+        Keep the diagnosis and histological_diagnosis in the metadata.
 
     Returns
     -------
     sklearn.utils.Bunch
-        ``X`` : (n,) object ndarray of the images' paths as str, sorted; ``masks`` : the same of the expert masks, so
-        that ``list(zip(data.X, data.masks))`` are references with mask; ``y`` : (n,) ndarray of "common nevus",
-        "atypical nevus" and "melanoma"; ``metadata`` : DataFrame (below); ``target_names``; ``pos_label``
-        "melanoma"; ``groups`` and ``split`` : None, the table names no patients; ``DESCR``.
+        As `dermfeat.datasets.collection.assemble` gives it, sorted by image_id. ``masks`` are the paths of the expert
+        masks, so that ``list(zip(data.X, data.masks))`` are references with mask; ``groups`` and ``split`` are None.
 
-        The columns of ``metadata``: image_id; file (relative to "PH2 Dataset images"); class;
-        histological_diagnosis (string, missing where there was none); asymmetry (Int64: axes of asymmetry, 0 to 2);
-        pigment_network (category: typical, atypical); dots_globules (category: absent, typical, atypical);
-        streaks, regression_areas, blue_whitish_veil (boolean: present); color_white, color_red, color_light_brown,
+        The columns of ``metadata``: image_id; asymmetry (Int64: axes of asymmetry, 0 to 2); pigment_network
+        (category: typical, atypical); dots_globules (category: absent, typical, atypical); streaks,
+        regression_areas, blue_whitish_veil (boolean: present); color_white, color_red, color_light_brown,
         color_dark_brown, color_blue_gray, color_black (bool: present). An empty entry of a criterion is missing.
 
     Raises
     ------
     LesionImageError
-        If folder, table or one of its columns is not found; if an image or mask that the table lists is missing, or a
-        folder of images is not in the table; if an entry means nothing, or a lesion has not exactly one diagnosis.
+        If folder, table or one of its columns is not found; if the copy is incomplete; if a folder of images is not
+        in the table; if an entry means nothing, or a lesion has not exactly one diagnosis.
     ImportError
         If the table is a workbook and openpyxl is not installed.
 
@@ -79,22 +97,20 @@ def load_ph2(path):
     research and benchmarking", IEEE EMBC 2013, doi:10.1109/EMBC.2013.6610779.
     """
     root = _root(Path(path))
-    table = _table_file(root)
-    cells = _cells(_rows(table), table.name)
-    files = [_files(root / IMAGES, name) for name in cells.index]
-    _refuse_unlisted(root / IMAGES, cells.index, table.name)
-    metadata = _metadata(cells, [image.relative_to(root / IMAGES).as_posix() for image, _ in files], table.name)
-    y = metadata["class"].to_numpy(str)
-    return Bunch(
-        X=np.array([str(image) for image, _ in files], dtype=object),
-        y=y,
-        masks=np.array([str(mask) for _, mask in files], dtype=object),
-        groups=None,
-        split=None,
-        metadata=metadata,
-        target_names=sorted({name.replace("_", " ") for name in DIAGNOSES}),
-        pos_label="melanoma",
-        DESCR=_description(root, metadata),
+    file = _table_file(root)
+    cells = _cells(_rows(file), file.name)
+    _refuse_unlisted(root / IMAGES, cells.index, file.name)
+    table = _decoded(cells, file.name)
+    table["reference"] = [_file(root / IMAGES, name, "_Dermoscopic_Image", "") for name in table["image_id"]]
+    table["mask"] = [_file(root / IMAGES, name, "_lesion", "_lesion") for name in table["image_id"]]
+    notes = [f"{name}: no entry for {count} images" for name, count in table[list(CODES)].isna().sum().items() if count]
+    without = table["image_id"][table["mask"].isna() & table["reference"].notna()]
+    if len(without):
+        notes.append(f"{len(without)} images have no mask here, such as {without.iloc[0]}")
+        if not allow_incomplete:
+            raise LesionImageError(str(root), notes[-1], "Unpack it again, or pass allow_incomplete=True.")
+    return assemble(
+        CARD, root, table, target=target, allow_incomplete=allow_incomplete, with_leaks=with_leaks, notes=notes
     )
 
 
@@ -192,17 +208,11 @@ def _unknown(item, name, entry, known):
     return LesionImageError(item, f"{entry!r} for {name}", f"Known are {expected.upper()}; correct the table.")
 
 
-def _files(images, name):
-    """Return the paths of an image and its expert mask."""
-    found = []
-    for folder, stem in ((f"{name}_Dermoscopic_Image", name), (f"{name}_lesion", f"{name}_lesion")):
-        files = [images / name / folder / f"{stem}{end}" for end in (".bmp", *EXTENSIONS)]
-        file = next((file for file in files if file.is_file()), None)
-        if file is None:
-            cure = "It is listed in the table; unpack the data set again."
-            raise LesionImageError(str(files[0]), "there is no such file", cure)
-        found.append(file)
-    return found
+def _file(images, name, folder, ending):
+    """Return the path of an image or mask as str, None where there is none."""
+    stem = images / name / f"{name}{folder}" / f"{name}{ending}"
+    files = [Path(f"{stem}{end}") for end in (".bmp", *EXTENSIONS)]
+    return next((str(file) for file in files if file.is_file()), None)
 
 
 def _refuse_unlisted(images, listed, table):
@@ -213,7 +223,9 @@ def _refuse_unlisted(images, listed, table):
         raise LesionImageError(table, found, "Use the table that belongs to these images.")
 
 
-def _metadata(cells, files, table):
+def _decoded(cells, table):
+    """Return the columns of COLUMNS with what their entries mean, and the diagnosis."""
+
     def decoded(name, codes):
         entries = cells[name].str.lower()
         unknown = entries[~entries.isin([*codes, ""])]
@@ -226,8 +238,7 @@ def _metadata(cells, files, table):
         if count != 1:
             raise LesionImageError(table, f"{count} diagnoses for {name}", f"Mark one of {', '.join(DIAGNOSES)}.")
     columns = {
-        "file": files,
-        "class": marks.idxmax(axis=1).str.replace("_", " ").astype(object),
+        "diagnosis": marks.idxmax(axis=1).str.replace("_", " ").astype(object),
         "histological_diagnosis": cells["histological_diagnosis"].replace("", pd.NA).astype("string"),
     }
     columns |= {name: decoded(name, codes).astype(_dtype(codes)) for name, codes in CODES.items()}
@@ -240,11 +251,3 @@ def _dtype(codes):
     if isinstance(meanings[0], str):
         return pd.CategoricalDtype(meanings)
     return "boolean" if isinstance(meanings[0], bool) else "Int64"
-
-
-def _description(root, metadata):
-    lines = [f"{len(metadata)} images in {root}", ""]
-    lines += [f"{name}: {count}" for name, count in metadata["class"].value_counts().items()]
-    missing = metadata[list(CODES)].isna().sum()
-    lines += [f"{name}: no entry for {count} images" for name, count in missing.items() if count]
-    return "\n".join(lines)

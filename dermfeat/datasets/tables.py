@@ -3,6 +3,7 @@
 from os import walk
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
@@ -29,7 +30,20 @@ def locate(path, ids, *, endings=EXTENSIONS, suffix="", kind="images"):
     notes : list of str
         How many files lie there twice, and how many are of no id.
     """
-    files, repeated = find_files(path, endings, suffix)
+    return match(ids, *find_files(path, endings, suffix), kind=kind)
+
+
+def match(ids, files, repeated=(), *, kind="images"):
+    """Return what `locate` does, of files that are known already.
+
+    Parameters
+    ----------
+    ids : Series of str
+    files, repeated
+        As `find_files` and `by_key` return them.
+    kind : str
+        What the notes call the files.
+    """
     notes = []
     if repeated:
         notes.append(f"{len(repeated)} {kind} lie there twice, such as {repeated[0]}; the first is taken")
@@ -72,8 +86,19 @@ def find_files(folder, endings=EXTENSIONS, suffix=""):
     return files, repeated
 
 
-def find_table(path, *names):
+def by_key(references):
+    """Return ``{key: reference}`` of strings ``path#key`` into containers, and those whose key was seen before."""
+    found, repeated = {}, []
+    for reference in references:
+        if found.setdefault(reference.rpartition("#")[2], reference) is not reference:
+            repeated.append(reference)
+    return found, repeated
+
+
+def find_table(path, *names, required=True):
     """Return the path of the first of the tables `names` in the folder or one folder below it.
+
+    Without any, None if it is not `required`.
 
     Raises
     ------
@@ -88,25 +113,37 @@ def find_table(path, *names):
         for place in (path / name, *sorted(path.glob(f"*/{name}"))):
             if place.is_file():
                 return place
+    if not required:
+        return None
     raise LesionImageError(str(path), f"none of the tables {list(names)}", "Give the folder that holds it.")
 
 
-def read_table(file, columns):
-    """Read a csv file as strings, empty cells missing; refuse one that lacks a column.
+def read_table(file, columns, *, rename=None, missing=("",), typed=False):
+    """Read a csv file, or one with tabs that ends with .tab, as strings; refuse one that lacks a column or has no rows.
 
     Parameters
     ----------
     file : path
     columns : sequence of str
-        Columns that must be there.
+        Columns that must be there, by their new names.
+    rename : dict, optional
+        New names of published columns.
+    missing : sequence of str
+        Cells that are missing.
+    typed : bool
+        Read columns of numbers as numbers, for tables of some million cells.
     """
+    types = {"low_memory": False} if typed else {"dtype": str}
+    types["sep"] = "\t" if Path(file).suffix == ".tab" else ","
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(file, keep_default_na=False, na_values=list(missing), **types).rename(columns=rename or {})
     except (ValueError, UnicodeDecodeError) as error:
         raise LesionImageError(str(file), f"not a csv table ({error})", "Copy or download it again.") from None
     lacking = [name for name in columns if name not in table]
     if lacking:
         raise LesionImageError(str(file), f"no columns {lacking} among {list(table)}", "Give the published table.")
+    if table.empty:
+        raise LesionImageError(str(file), "a table without rows", "Copy or download it again.")
     return table
 
 
@@ -146,7 +183,9 @@ def words(column, codes, file):
             f"{column.name} of row {unknown.index[0] + 2} is {unknown.iloc[0]!r}",
             f"Known are {list(codes)}.",
         )
-    return column.map(lambda code: None if pd.isna(code) else codes[code]).astype(object)
+    places, found = pd.factorize(column)
+    meanings = np.array([*(codes[code] for code in found), None], dtype=object)
+    return pd.Series(meanings[places], column.index, dtype=object, name=column.name)
 
 
 def known(column, unknown=("unknown",)):
