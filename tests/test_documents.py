@@ -24,6 +24,7 @@ EXAMPLES = {
     "04_metadata_columns.py": ["--n", "30"],
     "05_own_measure.py": ["--n", "24"],
     "06_lesion_card.py": [],
+    "07_leaky_and_honest.py": ["--n", "90", "--trees", "5"],
 }
 
 
