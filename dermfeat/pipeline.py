@@ -3,11 +3,18 @@
 import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
+from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length
 
 from dermfeat.extraction import CNNEmbedding, LesionFeatures, default_families
-from dermfeat.learning import LesionClassifier, positive_index
+from dermfeat.learning import (
+    LesionClassifier,
+    MetadataFeatures,
+    PatientRelativeFeatures,
+    TableFeatures,
+    positive_index,
+)
 
 CLASSICAL = ("mask", "color", "texture", "abcd")
 
@@ -75,6 +82,9 @@ def default_steps(
     families=None,
     *,
     embedding=None,
+    metadata=None,
+    patient_id=None,
+    image="image",
     augment=None,
     sampler=None,
     classifier=None,
@@ -96,6 +106,16 @@ def default_steps(
         A pretrained network, "mobilenet_v2" say (ImageNet weights), whose pooled features are the family
         "embedding". None by default: nothing is downloaded unless asked for. A network whose weights are missing
         is an error, never left out.
+    metadata : list of str, optional
+        Columns such as age, sex and site. With them X is a DataFrame, and ``features`` a ColumnTransformer with
+        the parts ``image`` (`LesionFeatures`) and ``metadata`` (`MetadataFeatures`): columns are called
+        ``image__color__...`` and ``metadata__age``, parameters ``features__image__texture__levels``.
+    patient_id : str, optional
+        Column of patient ids. With it X is a DataFrame too, and a part ``patient`` (`PatientRelativeFeatures`)
+        compares the classical families, or the embedding where it is alone, among the lesions of a patient. It has a
+        `LesionFeatures` of its own, ``features__patient__features``; the store keeps images from being read twice.
+    image : str, default="image"
+        Column of the image references, where X is a DataFrame.
     augment : imblearn sampler over references, optional
         Works before the features, at fit only.
     sampler : imblearn sampler, optional
@@ -128,6 +148,8 @@ def default_steps(
     features = LesionFeatures(
         _chosen_families(families, embedding), reader=reader, n_jobs=n_jobs, on_error=on_error, progress=progress
     )
+    if metadata is not None or patient_id is not None:
+        features = _table_features(features, image, metadata, patient_id)
     if classifier is None:
         classifier = default_classifier(
             class_weight="balanced" if sampler is None else None,
@@ -144,6 +166,19 @@ def default_steps(
         ("sampler", "passthrough" if sampler is None else sampler),
         ("classifier", classifier),
     ]
+
+
+def _table_features(features, image, metadata, patient_id):
+    parts = [("image", features, image)]
+    if metadata is not None:
+        parts.append(("metadata", MetadataFeatures(), [metadata] if isinstance(metadata, str) else list(metadata)))
+    if patient_id is not None:
+        compared = clone(features)
+        classical = [entry for entry in compared.families if not isinstance(entry[1], CNNEmbedding)]
+        compared.families = classical or compared.families
+        relative = PatientRelativeFeatures(compared, image=image, patient_id=patient_id)
+        parts.append(("patient", relative, [image, patient_id]))
+    return TableFeatures(parts, sparse_threshold=0)
 
 
 def default_classifier(**params):

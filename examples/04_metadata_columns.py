@@ -1,20 +1,35 @@
-"""Age, sex and site beside the image: a table with an image column goes through a ColumnTransformer.
+"""Age, sex and site, and the other lesions of the patient, beside the image; and which images are strange.
 
     python examples/04_metadata_columns.py [--n 160]
 
-For research and education, not for diagnosis.
+Drawn lesions belong to nobody and are dealt out to patients by chance: comparing a lesion with the others of its
+patient cannot help here as it may with real patients. For research and education, not for diagnosis.
 """
 
 import argparse
 
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
-from dermfeat import LesionFeatures, LesionPipeline, datasets
-from dermfeat.pipeline import default_classifier
+from dermfeat import LesionPipeline, datasets, default_steps
+from dermfeat.learning import LesionNovelty
+
+PARTS = (["image"], ["metadata"], ["image", "metadata"], ["image", "metadata", "patient"])
+
+
+def draw_table(n):
+    """Return a table with the columns image, age, sex, site and patient_id, and the labels."""
+    data = datasets.make_lesions(n, random_state=0)
+    lesions, number = np.unique(data.groups, return_inverse=True)
+    owner = np.random.default_rng(0).integers(max(len(lesions) // 4, 5), size=len(lesions))
+    patients = [f"patient_{one}" for one in owner[number]]
+    return data.metadata[["age", "sex", "site"]].assign(image=list(data.X), patient_id=patients), data.y
+
+
+def pipeline(parts):
+    steps = default_steps(metadata=["age", "sex", "site"], patient_id="patient_id", pos_label="malignant")
+    dropped = {"image", "metadata", "patient"} - set(parts)
+    return LesionPipeline(steps).set_params(**{f"features__{part}": "drop" for part in dropped})
 
 
 def main(argv=None):
@@ -22,24 +37,19 @@ def main(argv=None):
     parser.add_argument("--n", type=int, default=160, help="number of images to draw")
     args = parser.parse_args(argv)
 
-    data = datasets.make_lesions(args.n, random_state=0)
-    table = data.metadata[["age", "sex", "site"]].copy()
-    table["image"] = list(data.X)
+    table, y = draw_table(args.n)
+    folds = {"groups": table["patient_id"], "cv": StratifiedGroupKFold(3)}
+    for parts in PARTS:
+        auc = cross_val_score(pipeline(parts), table, y, scoring="roc_auc", **folds)
+        print(f"{' + '.join(parts):28} AUC {auc.mean():.3f} ± {auc.std():.3f}")
 
-    words = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value="missing"),
-        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-    )
-    columns = {
-        "image": ("image", LesionFeatures(), "image"),
-        "age": ("age", SimpleImputer(add_indicator=True), ["age"]),
-        "words": ("words", words, ["sex", "site"]),
-    }
-    for name, parts in {"image": ["image"], "metadata": ["age", "words"], "both": list(columns)}.items():
-        features = ColumnTransformer([columns[part] for part in parts])
-        pipe = LesionPipeline([("features", features), ("classifier", default_classifier(class_weight="balanced"))])
-        auc = cross_val_score(pipe, table, data.y, groups=data.groups, scoring="roc_auc", cv=StratifiedGroupKFold(3))
-        print(f"{name:10} AUC {auc.mean():.3f} ± {auc.std():.3f}")
+    train, new = table[: -args.n // 5], table[-args.n // 5 :]
+    pipe = pipeline(["image", "metadata"]).fit(train, y[: len(train)])
+    novelty = LesionNovelty(pipe).fit(train, groups=train["patient_id"])
+    negatives = new.assign(image=[255 - image for image in new["image"]])
+    print("median share of the training images that are less strange:")
+    for name, rows in {"new photos": new, "their negatives": negatives}.items():
+        print(f"{name:28} {np.median(novelty.percentile(rows)):.2f}")
 
 
 if __name__ == "__main__":
