@@ -16,7 +16,7 @@ FLOORS = {
     "preparation": 2, "measures": 2, "embedding": 2,
     "extraction": 3,
     "learning": 4, "datasets": 4,
-    "pipeline": 5, "evaluation": 5, "training": 5,
+    "pipeline": 5, "evaluation": 5, "auditing": 5, "training": 5,
 }  # fmt: skip
 WITHOUT_SKLEARN = 2
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,89 @@
+"""Copies: the same image twice, under two labels, under two lesion ids."""
+
+from collections import Counter
+
+import pandas as pd
+
+from dermfeat.auditing.copies import ORIENTATIONS
+from dermfeat.auditing.finding import Finding, counted, image_items
+
+
+def exact_copies(case):
+    """Images with the very same pixels, beside the first of them."""
+    if case.exact.empty:
+        return []
+    pairs = case.exact.sort_values("j")
+    what = [f"same pixels as {case.names[i]}" for i in pairs["i"]]
+    images, pictures = len(pairs) + pairs["i"].nunique(), pairs["i"].nunique()
+    sentence = f"{images} images are only {counted(pictures, 'picture')}: the others are exact copies."
+    cure = "Keep one of each: report.clean()."
+    return [Finding("exact_copies", "warning", sentence, cure, image_items(case, pairs["j"], what, pairs["i"]))]
+
+
+def near_copies(case):
+    """Images that show the same photo re-encoded, resized, cropped, turned or with other light."""
+    if case.near.empty:
+        return []
+    pairs = case.near.sort_values(["similarity", "i", "j"], ascending=[False, True, True])
+    what = [
+        f"similarity {row.similarity:.3f} to {case.names[row.i]}{_turned(row.orientation)}"
+        for row in pairs.itertuples()
+    ]
+    sentence = f"{counted(len(pairs), 'pair')} of images {'show' if len(pairs) > 1 else 'shows'} the same photo, " + (
+        "changed a little (encoded anew, resized, cropped, turned, lightened)."
+    )
+    cure = "Look at the pairs; split by groups=report.groups, or keep one of each: clean(drop=[..., 'near_copies'])."
+    return [Finding("near_copies", "warning", sentence, cure, image_items(case, pairs["j"], what, pairs["i"]))]
+
+
+def _turned(orientation):
+    return f", {ORIENTATIONS[orientation]}" if orientation else ""
+
+
+def same_image_two_labels(case):
+    """Copies, exact or near, that carry different labels."""
+    if case.labels is None:
+        return []
+    found = pd.DataFrame({"cluster": case.copy_clusters, "label": case.labels, "index": range(len(case))}).dropna()
+    found = found[found.groupby("cluster")["label"].transform("nunique") > 1].sort_values(["cluster", "index"])
+    if found.empty:
+        return []
+    partners, kinds = [], Counter()
+    for _, members in found.groupby("cluster"):
+        kinds[" / ".join(sorted(members["label"].unique()))] += 1
+        partners += [members["index"][members["label"] != label].iloc[0] for label in members["label"]]
+    what = [_two_labels(case, i, j) for i, j in zip(found["index"], partners, strict=True)]
+    common = ", ".join(f"{kind}: {counted(n, 'picture')}" for kind, n in kinds.most_common(4))
+    more = " ..." if len(kinds) > 4 else ""
+    sentence = (
+        f"{len(found)} images, {counted(kinds.total(), 'picture')}, lie under more than one label ({common}{more})."
+    )
+    cure = "Nobody can tell which label is right: ask the source, or drop all of them: report.clean()."
+    items = image_items(case, found["index"], what, partners)
+    return [Finding("same_image_two_labels", "error", sentence, cure, items)]
+
+
+def _two_labels(case, i, j):
+    same = "same pixels as" if case.exact_clusters[i] == case.exact_clusters[j] else "near copy of"
+    return f"{case.labels[i]!r}, but {case.labels[j]!r} as {same} {case.names[j]}"
+
+
+def copies_across_groups(case):
+    """Copies whose lesion or patient ids differ."""
+    if case.groups is None:
+        return []
+    found = pd.DataFrame({"cluster": case.copy_clusters, "group": case.groups, "index": range(len(case))}).dropna()
+    found = found[found.groupby("cluster")["group"].transform("nunique") > 1].sort_values(["cluster", "index"])
+    if found.empty:
+        return []
+    partners = []
+    for _, members in found.groupby("cluster"):
+        partners += [members["index"][members["group"] != group].iloc[0] for group in members["group"]]
+    what = [
+        f"group {case.groups[i]}, but its copy {case.names[j]} is of group {case.groups[j]}"
+        for i, j in zip(found["index"], partners, strict=True)
+    ]
+    sentence = f"{len(found)} images have a copy in another group: the ids of these lesions or patients look wrong."
+    cure = "Split by groups=report.groups, which makes such groups one."
+    items = image_items(case, found["index"], what, partners)
+    return [Finding("copies_across_groups", "warning", sentence, cure, items)]
