@@ -41,6 +41,7 @@ def add_arguments(parser, out, *, trees=400):
     parser.add_argument("--trees", type=int, default=trees, help="of the classifier (for each class, where many)")
     parser.add_argument("--limit", type=int, help="use this many images only, drawn at random")
     parser.add_argument("--n-jobs", type=int, default=None)
+    parser.add_argument("--resamples", type=int, default=2000, help="of an interval; a fourth of it for many classes")
     parser.add_argument("--out", default=f"out/{out}", help="result files without ending")
 
 

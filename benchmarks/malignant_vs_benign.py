@@ -50,13 +50,14 @@ def baseline_rows(data, train, parts):
     return rows
 
 
-def cross_validate(data, parts, steps, folds):
+def cross_validate(data, parts, steps, args):
     """Return the scores of the out-of-fold probabilities."""
     X, y = data.X[parts], data.y[parts]
     groups = np.arange(len(y)) if data.groups is None else data.groups[parts]
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
+    splitter = StratifiedGroupKFold(args.folds, shuffle=True, random_state=0)
     proba = out_of_fold(steps, X, y, groups, splitter)
-    return binary_scores(y, proba[:, np.unique(y).tolist().index(POSITIVE)], pos_label=POSITIVE, groups=groups)
+    column = np.unique(y).tolist().index(POSITIVE)
+    return binary_scores(y, proba[:, column], pos_label=POSITIVE, groups=groups, n_resamples=args.resamples)
 
 
 def test_once(data, train, test, steps):
@@ -92,7 +93,7 @@ def main(argv=None):
     candidates = models(embedding, args)
     for name, steps in candidates.items():
         start = time.perf_counter()
-        results["cross-validation on train"][name] = cross_validate(data, train, steps, args.folds)
+        results["cross-validation on train"][name] = cross_validate(data, train, steps, args)
         seconds[name] = round(time.perf_counter() - start, 1)
     if len(test):
         found = {name: test_once(data, train, test, steps) for name, steps in candidates.items()}

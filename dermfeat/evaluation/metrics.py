@@ -56,10 +56,10 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
         raise ValueError("groups holds missing values; give every image a group, its own if need be")
     rng = check_random_state(random_state)
     classes = len(np.unique(y_true))
-    members = _members(np.arange(len(y_true)) if groups is None else groups)
+    members = _Members(np.arange(len(y_true)) if groups is None else groups)
     values = []
     for _ in range(100 * n_resamples):
-        drawn = np.concatenate([members[i] for i in rng.randint(len(members), size=len(members))])
+        drawn = members.of(rng.randint(len(members), size=len(members)))
         if len(np.unique(y_true[drawn])) == classes:
             values.append(metric(y_true[drawn], y_score[drawn]))
         if len(values) == n_resamples:
@@ -71,10 +71,23 @@ def bootstrap_interval(metric, y_true, y_score, *, groups=None, confidence=0.95,
     return float(low), float(high)
 
 
-def _members(groups):
-    _, codes = np.unique(np.asarray(groups), return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+class _Members:
+    """The images of each group, found for thousands of groups at once."""
+
+    def __init__(self, groups):
+        _, codes = np.unique(np.asarray(groups), return_inverse=True)
+        self._order = np.argsort(codes, kind="stable")
+        self._sizes = np.bincount(codes)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+
+    def __len__(self):
+        return len(self._sizes)
+
+    def of(self, groups):
+        """Return the images of the groups with these numbers, one group after the other, repeats included."""
+        sizes = self._sizes[groups]
+        shift = self._starts[groups] - (np.cumsum(sizes) - sizes)
+        return self._order[np.arange(sizes.sum()) + np.repeat(shift, sizes)]
 
 
 def partial_auc_above_tpr(y_true, y_score, *, min_tpr=0.8):
