@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from dermfeat import LesionImageError
-from dermfeat.datasets import diagnoses, ham10000
+from dermfeat.datasets import derm7pt, diagnoses, ham10000, isic2017, isic2018, isic2019, isic_9class, ph2, siim2020
 from dermfeat.datasets.collection import Card, assemble
-from dermfeat.datasets.tables import find_table, locate, numbers, read_table, words
+from dermfeat.datasets.tables import find_files, find_table, locate, numbers, read_table, words
 
 CARD = Card("Drawn", "nobody 2020", "CC0", {"all": 4}, leaks={"how": "it tells"}, notes=("a note",))
 
@@ -55,8 +55,8 @@ def test_targets():
     assert "no label: 1" in told.DESCR
     with pytest.raises(LesionImageError, match=r"target: 'cancer'. Choose one of"):
         assemble(CARD, "here", table(), target="cancer")
-    with pytest.raises(LesionImageError, match=r"\['wart'\] are neither benign nor malignant"):
-        assemble(CARD, "here", table(diagnosis=["wart", "nevus", None, "nevus"]), target="malignant")
+    undecided = assemble(CARD, "here", table(diagnosis=["miscellaneous", "nevus", None, "nevus"]), target="malignant")
+    assert undecided.y.tolist() == [None, "benign", None, "benign"]
     only = table(melanoma=[True, False, False, None]).drop(columns="diagnosis")
     assert assemble(CARD, "here", only, target="melanoma").y.tolist() == ["melanoma", "other", "other", None]
     with pytest.raises(LesionImageError, match=r"tells no diagnosis. Choose target='melanoma'"):
@@ -97,10 +97,14 @@ def test_repeated_id():
 
 
 def test_diagnoses_are_sorted_once():
-    assert not set(diagnoses.MALIGNANT) & set(diagnoses.BENIGN)
+    named = [*diagnoses.MALIGNANT, *diagnoses.BENIGN, *diagnoses.UNDECIDED]
+    sets = (derm7pt, ham10000, isic2017, isic2018, isic2019, siim2020)
+    used = {word for module in sets for word in module.DIAGNOSES.values() if word}
+    used |= {name.replace("_", " ") for name in ph2.DIAGNOSES} | set(isic_9class.TRAIN)
+    assert sorted(named) == sorted(used)
     assert diagnoses.is_malignant("melanoma")
     assert diagnoses.is_malignant("nevus") is False
-    assert diagnoses.is_malignant("wart") is None
+    assert diagnoses.is_malignant("miscellaneous") is None
 
 
 def test_files_are_found_by_stem(tmp_path):
@@ -112,6 +116,47 @@ def test_files_are_found_by_stem(tmp_path):
     assert paths.isna().tolist() == [False, False, True]
     assert notes[0].startswith("1 images lie there twice")
     assert notes[1] == "1 images that the table does not list, such as z, are passed over"
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    disk, data = tmp_path / "disk", tmp_path / "data"
+    disk.mkdir()
+    (disk / "a.jpg").touch()
+    (disk / "round").symlink_to(disk)
+    data.mkdir()
+    (data / "images").symlink_to(disk)
+    assert find_files(data) == ({"a": str(data / "images" / "a.jpg")}, [])
+
+
+@pytest.mark.parametrize("name", ["t.csv", "x/t.csv", "x/x/t.csv", "x/x/x/t.csv", "__MACOSX/t.csv", ".draft/t.csv"])
+def test_where_tables_are_looked_for(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    seen = name in ("t.csv", "x/t.csv", "x/x/t.csv")
+    assert find_table(tmp_path, "t.csv", required=False) == (tmp_path / name if seen else None)
+
+
+def test_the_nearest_table_is_taken(tmp_path):
+    for place in ("b", "a/b"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "t.csv").touch()
+    assert find_table(tmp_path, "t.csv") == tmp_path / "b" / "t.csv"
+
+
+@pytest.mark.parametrize(
+    "text", ["id,age\n1,2\n", "id;age\r\n1;2\r\n", "id\tage\n1\t2\n", "\ufeffid,age\n1,2,\n", '"id";"age"\n"1";2']
+)
+def test_tables_as_programs_save_them(tmp_path, text):
+    file = tmp_path / "t.CSV"
+    file.write_bytes(text.encode())
+    assert read_table(file, ["id", "age"]).to_dict("list") == {"id": ["1"], "age": ["2"]}
+
+
+@pytest.mark.parametrize("rows", ["1,2,9\n", "1,2\n3,4,9\n"])
+def test_rows_longer_than_the_header_are_refused(tmp_path, rows):
+    (tmp_path / "t.csv").write_text(f"id,age\n{rows}")
+    with pytest.raises(LesionImageError, match="not a csv table"):
+        read_table(tmp_path / "t.csv", ["id"])
 
 
 def test_tables(tmp_path):
@@ -151,7 +196,7 @@ def drawn_ham10000(tmp_path, monkeypatch):
         Image.new("RGB", (64, 64), (200, 150, 140)).save(file)
     (tmp_path / "masks").mkdir()
     Image.new("L", (64, 64), 255).save(tmp_path / "masks" / "ISIC_1_segmentation.png")
-    monkeypatch.setattr(ham10000, "CARD", replace(ham10000.CARD, counts={"all": 4}))
+    monkeypatch.setattr(ham10000, "CARD", replace(ham10000.CARD, counts={"all": 4}, labels={}))
     return tmp_path
 
 

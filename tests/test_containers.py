@@ -4,12 +4,13 @@ import gzip
 import io
 import os
 import pickle
+import re
 import struct
 import subprocess
 import sys
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import h5py
 import numpy as np
@@ -101,6 +102,7 @@ def one_of_each(tmp_path, tfrec, h5):
         ("a.tfrecord-00003-of-00010#k", ("tfrecord", "a.tfrecord-00003-of-00010", "k")),
         ("C:\\data\\a.h5#g/k#2", ("hdf5", "C:\\data\\a.h5", "g/k#2")),
         ("a.npz#train_images/17", ("npz", "a.npz", "train_images/17")),
+        (PureWindowsPath("C:/data/a.npz#train_images/17"), ("npz", "C:/data/a.npz", "train_images/17")),
         ("a.npz", ("npz", "a.npz", "")),
         ("a.npz#", ("npz", "a.npz", "")),
         ("b.jpg", None),
@@ -131,6 +133,26 @@ def test_missing_files_and_containers_without_a_key(tmp_path, ending):
     for listing in (tfrecord_table, hdf5_references, npz_table):
         with pytest.raises(LesionImageError, match="no such file"):
             listing(tmp_path / f"none.{ending}")
+
+
+def test_files_that_references_could_not_name_are_not_listed(one_of_each):
+    for reference, listing in zip(one_of_each, (tfrecord_table, hdf5_references, npz_table), strict=True):
+        path, _, key = reference.partition("#")
+        other = Path(path).rename(f"{path}.bin")
+        with pytest.raises(LesionImageError, match="does not tell its format") as error:
+            listing(other)
+        ending = re.search(r"\.(\w+)\.$", error.value.cure)[1]
+        renamed = other.rename(other.with_name(f"renamed.{ending}"))
+        assert read(f"{renamed}#{key}").shape == (24, 24, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell a folder from a file that may not be read")
+@pytest.mark.parametrize("ending", KINDS)
+def test_a_folder_under_such_a_name(tmp_path, ending):
+    (tmp_path / f"x.{ending}").mkdir()
+    message = failure(f"{tmp_path / 'x'}.{ending}#1")
+    assert "s a directory" in message.lower()
+    assert "damaged" not in message
 
 
 @pytest.mark.parametrize("ending", KINDS)
@@ -272,6 +294,7 @@ def test_lists_and_folders_of_files(tmp_path):
     for name in ("b.tfrec", "a.TFRECORD", "c.tfrecord-00000-of-00001"):
         write_tfrecord(tmp_path / name, [{"image": photo(1), "id": name}])
     (tmp_path / "readme.txt").write_text("no records")
+    (tmp_path / "._b.tfrec").write_bytes(b"what macOS leaves beside a file")
     names = ["a.TFRECORD", "b.tfrec", "c.tfrecord-00000-of-00001"]
     assert list(tfrecord_table(tmp_path)["id"]) == names
     assert list(tfrecord_table([tmp_path / "b.tfrec", str(tmp_path / "a.TFRECORD")])["id"]) == names[1::-1]
@@ -444,6 +467,26 @@ def test_large_files_stay_open_until_they_change(tmp_path, monkeypatch):
     paths[5].write_bytes(new.read_bytes())  # the same file on the disk, other content
     np.testing.assert_array_equal(read(f"{paths[5]}#x"), decoded(photo(30)))
     hdf5._kept.clear()
+
+
+WRITER = """
+import h5py, sys
+with h5py.File(sys.argv[1], "a"):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs the file locks of POSIX")
+def test_a_file_that_is_being_written_to_is_not_called_damaged(h5):
+    command = [sys.executable, "-c", WRITER, str(h5)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        message = failure(f"{h5}#ISIC_002")
+        with pytest.raises(LesionImageError, match=r"cannot be opened.*no other process has open for writing"):
+            hdf5_references(h5)
+    assert "cannot be opened" in message
+    np.testing.assert_array_equal(read(f"{h5}#ISIC_002"), decoded(photo(2)))
 
 
 FORK = """

@@ -611,6 +611,14 @@ def test_attributes_that_break_the_standard(drawn, tmp_path, element, found):
     assert error.value.item == str(path)
 
 
+def test_attributes_of_a_file_that_inflates_without_end(tmp_path, monkeypatch):
+    monkeypatch.setitem(dicom_attributes.__globals__, "MAX_PIXELS", 10**4)
+    path = tmp_path / "inflates.dcm"
+    path.write_bytes(dicom(bytes(3 * 10**7), "RGB", (24, 24), uid.DeflatedExplicitVRLittleEndian))
+    with pytest.raises(LesionImageError, match="inflates to more than"):
+        dicom_attributes([path])
+
+
 def test_attributes_of_what_is_no_dicom(drawn, tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(stream(drawn, "PNG"))

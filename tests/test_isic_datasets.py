@@ -57,7 +57,7 @@ def test_isic2017(folder2017):
     assert (data.groups, data.pos_label) == (None, "melanoma")
     assert data.X[0].endswith("ISIC_0000000.jpg")
     assert data.masks[5].endswith("ISIC_0000005_segmentation.png")
-    assert "0 images have no mask here" in data.DESCR
+    assert "no mask" not in data.DESCR
     assert list(data.metadata) == ["image_id", "age", "sex"]
     assert data.metadata["age"].isna().tolist() == [False, True, False, False, False, False]
     for target, other in (("malignant", "benign"), ("melanoma", "other")):
@@ -79,6 +79,18 @@ def test_isic2017_with_tables_of_melanoma_only(folder2017):
     assert isic2017.load_isic2017(folder2017, target="malignant").y.tolist()[:2] == ["malignant", "benign"]
     with pytest.raises(LesionImageError, match=r"no diagnosis. Choose target='malignant' or 'melanoma'"):
         isic2017.load_isic2017(folder2017)
+
+
+def test_isic2017_in_folders_that_were_doubled_on_unpacking(folder2017, tmp_path):
+    """Windows unpacks a.zip, which holds the folder a, to a/a."""
+    expected = isic2017.load_isic2017(folder2017)
+    for folder in [folder for folder in folder2017.iterdir() if folder.is_dir()]:
+        moved = folder.rename(tmp_path / "moved")
+        folder.mkdir()
+        moved.rename(folder / folder.name)
+    data = isic2017.load_isic2017(folder2017)
+    pd.testing.assert_frame_equal(data.metadata, expected.metadata)
+    assert all(data.masks)
 
 
 def test_isic2017_incomplete(folder2017):
@@ -210,16 +222,14 @@ def test_isic2019(folder2019):
     assert data.groups.tolist()[:3] == ["image:ISIC_0000000", "BCN_0000001", "BCN_0000001"]
     assert data.groups.tolist()[3:] == ["image:ISIC_0034321", "image:ISIC_0034322"]
     assert data.metadata["image_id"][1] == "ISIC_0000001_downsampled"
-    assert set(data.metadata) == {
-        "image_id", "lesion_id", "age", "sex", "site", "score_weight", "validation_weight",
-    }  # fmt: skip
+    assert set(data.metadata) == {"image_id", "lesion_id", "age", "sex", "site"}
     assert data.metadata["age"].isna().tolist() == [False, True, False, False, False]
     assert data.metadata["site"].isna().tolist() == [False, True, False, False, True]
     malignant = isic2019.load_isic2019(folder2019, target="malignant")
     assert malignant.y.tolist() == ["benign", "malignant", "malignant", None, "malignant"]
     melanoma = isic2019.load_isic2019(folder2019, target="melanoma", with_leaks=True)
     assert melanoma.y.tolist() == ["other", "other", "melanoma", "other", "other"]
-    assert "diagnosis" in melanoma.metadata
+    assert {"diagnosis", "score_weight", "validation_weight"} <= set(melanoma.metadata)
 
 
 def test_isic2019_training_part_alone(folder2019):
@@ -290,6 +300,13 @@ def test_siim2020_of_the_isic_archive(folder2020):
     assert data.metadata["lesion_id"].tolist()[:4] == ["IL_0", "IL_1", "IL_2", "IL_3"]
     assert data.groups.tolist()[4] == "IP_1"
     assert np.isnan(data.metadata["age"][4])
+
+
+def test_siim2020_passes_over_columns_that_others_added(folder2020):
+    raw = pd.read_csv(folder2020 / "train.csv", dtype=str)
+    raw.assign(width="600", tfrecord="-1").to_csv(folder2020 / "train.csv", index=False)
+    data = siim2020.load_siim2020(folder2020)
+    assert list(data.metadata) == ["image_id", "patient_id", "sex", "age", "site"]
 
 
 def test_siim2020_joins_patients_of_copies(folder2020):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dermfeat import LesionImageError
-from dermfeat.datasets import derm7pt, dermamnist, isic_9class, malignant_vs_benign
+from dermfeat.datasets import derm7pt, dermamnist, ham10000, isic_9class, malignant_vs_benign
 from dermfeat.datasets.derm7pt import load_derm7pt
 from dermfeat.datasets.dermamnist import load_dermamnist
 from dermfeat.datasets.isic_9class import load_isic_9class
@@ -112,7 +112,7 @@ def test_derm7pt_targets(seven):
 
 def test_derm7pt_leaks(seven):
     data = load_derm7pt(seven, with_leaks=True)
-    leaks = {"management", "level_of_diagnostic_difficulty", "notes", "published_diagnosis", "diagnosis", "malignant"}
+    leaks = {"management", "level_of_diagnostic_difficulty", "notes", "published_diagnosis", "diagnosis"}
     assert set(data.metadata) - set(load_derm7pt(seven).metadata) == leaks
     assert data.metadata["published_diagnosis"][2] == "melanoma (in situ)"
     assert data.metadata["notes"].isna().sum() == 4
@@ -264,6 +264,15 @@ def test_malignant_vs_benign_part_of_it_when_allowed(kaggle):
     assert "the part 'test' lists 1 images, published are 2" in data.DESCR
 
 
+def test_what_macos_leaves_beside_the_folders(kaggle):
+    expected = load_malignant_vs_benign(kaggle.parent).X.tolist()
+    for place in (kaggle.parent / "__MACOSX" / "train" / "benign", kaggle / "__MACOSX", kaggle / "train" / "benign"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "._1.jpg").touch()
+        (place / ".DS_Store").touch()
+    assert load_malignant_vs_benign(kaggle.parent).X.tolist() == expected
+
+
 def test_wrong_folders(kaggle, tmp_path):
     with pytest.raises(LesionImageError, match="no such folder"):
         load_malignant_vs_benign(tmp_path / "elsewhere")
@@ -410,6 +419,12 @@ def test_dermamnist_numbers_are_those_of_medmnist():
         "actinic keratosis", "basal cell carcinoma", "benign keratosis", "dermatofibroma", "melanoma", "nevus",
         "vascular lesion",
     )  # fmt: skip
+
+
+def test_published_counts_of_dermamnist_are_those_of_ham10000():
+    assert dermamnist.CARD.counts == {"train": 7007, "validation": 1003, "test": 2005}
+    parts = pd.DataFrame(dermamnist.CARD.labels)
+    assert parts.sum(axis=1).to_dict() == ham10000.CARD.labels["all"]
 
 
 def test_dermamnist_of_several_sizes(mnist):

@@ -1,15 +1,15 @@
 """What the ISIC challenges of 2017 to 2019 share: parts, each with a table of labels and a folder of images."""
 
 from dataclasses import replace
+from functools import partial, reduce
 from typing import NamedTuple
 
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets.collection import assemble
-from dermfeat.datasets.tables import find_files, find_table, locate, numbers
+from dermfeat.datasets.tables import find_files, find_table, locate, numbers, places
 
-JPEG = (".jpg", ".jpeg")
 FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True}
 
 
@@ -20,8 +20,8 @@ class Part(NamedTuple):
     """Tables of its labels, the first that is there is read."""
     folder: str
     """Of its images."""
-    metadata: str | None = None
-    """Its table of ages, lesions and the like, where one was published."""
+    metadata: tuple = ()
+    """Of its table of ages, lesions and the like, where one was published."""
 
 
 def read_parts(path, parts, read_labels, read_metadata):
@@ -46,38 +46,27 @@ def read_parts(path, parts, read_labels, read_metadata):
     LesionImageError
         If no part has a table of labels.
     """
-    if not any(find_table(path, *part.labels, required=False) for part in parts.values()):
-        find_table(path, *(name for part in parts.values() for name in part.labels))
+    find_table(path, *(name for part in parts.values() for name in part.labels))
     tables, notes = [], []
     for name, part in parts.items():
         rows, lacking = _read_part(path, part, read_labels, read_metadata)
         if len(rows):
             tables.append(rows.assign(split=name))
-            notes += [f"no {what} of the part {name!r} here" for what in lacking]
+            notes += [f"no table of {what} of the part {name!r} here" for what in lacking]
     table = pd.concat(tables, ignore_index=True)
-    references, found = locate(path, table["image_id"], endings=JPEG)
+    references, found = locate(path, table["image_id"])
     return table.assign(reference=references), [*notes, *found]
 
 
 def _read_part(path, part, read_labels, read_metadata):
-    tables, lacking = [], []
-    for what, names, read in (
-        ("table of labels", part.labels, read_labels),
-        ("table of metadata", [part.metadata] if part.metadata else [], read_metadata),
-    ):
-        file = find_table(path, *names, required=False) if names else None
-        if file is not None:
-            tables.append(read(file))
-        elif names:
-            lacking.append(what)
+    wanted = {"labels": (part.labels, read_labels), "metadata": (part.metadata, read_metadata)}
+    files = {what: find_table(path, *names, required=False) for what, (names, _) in wanted.items() if names}
+    tables = [wanted[what][1](file) for what, file in files.items() if file]
     if not tables:
-        folder = next((place for place in (path / part.folder, *path.glob(f"*/{part.folder}")) if place.is_dir()), None)
-        stems = sorted(find_files(folder, JPEG)[0]) if folder else []
-        tables.append(pd.DataFrame({"image_id": stems}, dtype=object))
-    first, *others = tables
-    for other in others:
-        first = first.merge(other, how="left", on="image_id")
-    return first, lacking
+        folder = next((place for place in places(path, part.folder) if place.is_dir()), None)
+        tables = [pd.DataFrame({"image_id": sorted(find_files(folder)[0]) if folder else []}, dtype=object)]
+    table = reduce(partial(pd.merge, how="left", on="image_id"), tables)
+    return table, [what for what, file in files.items() if not file]
 
 
 def assemble_parts(card, path, table, *, notes=(), **options):

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
-from dermfeat.datasets.folder import PARTS, load_folder
+from dermfeat.datasets.folder import HIDDEN, PARTS, load_folder, require_folder
 
 
 def class_folders(path, classes, *, allow_incomplete=False):
@@ -51,10 +51,9 @@ def class_folders(path, classes, *, allow_incomplete=False):
 
 
 def _root(path):
-    if not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
-        raise LesionImageError(str(path), found, "Give the folder that holds train and test.")
-    for root in (path, *sorted(folder for folder in path.iterdir() if folder.is_dir())):
+    require_folder(path, "Give the folder that holds train and test.")
+    below = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(HIDDEN))
+    for root in (path, *below):
         folders = {PARTS.get(folder.name.lower()): folder for folder in root.iterdir() if folder.is_dir()}
         parts = [(part, folders[part]) for part in ("train", "test") if part in folders]
         if parts:

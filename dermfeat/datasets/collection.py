@@ -67,7 +67,7 @@ def assemble(card, path, table, *, target="diagnosis", allow_incomplete=False, w
     -------
     sklearn.utils.Bunch
         ``X``, ``y``, ``groups``, ``metadata``, ``split``, ``target_names``, ``pos_label``, ``DESCR``, ``citation``,
-        ``licence``; ``masks`` where the table has them. Labels that are not known are None.
+        ``licence``; ``masks`` where the table has them. Labels that are not known or not decided are None.
 
     Raises
     ------
@@ -129,15 +129,8 @@ def _truth(table, target, path):
     if "diagnosis" not in table:
         raise LesionImageError(str(path), f"its table does not tell what is {target}", "Choose another target.")
     if target == "melanoma":
-        return table["diagnosis"].map(lambda name: None if pd.isna(name) else name == "melanoma")
-    undecided = sorted({d for d in table["diagnosis"].dropna() if is_malignant(d) is None})
-    if undecided:
-        raise LesionImageError(
-            str(path),
-            f"the diagnoses {undecided} are neither benign nor malignant by name",
-            'Use target="diagnosis" and map them yourself.',
-        )
-    return table["diagnosis"].map(lambda name: None if pd.isna(name) else is_malignant(name))
+        return table["diagnosis"].map(lambda name: name == "melanoma", na_action="ignore")
+    return table["diagnosis"].map(is_malignant, na_action="ignore")
 
 
 def _refuse_repeated(table, path):

@@ -7,7 +7,6 @@ import pandas as pd
 
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets.collection import Card, assemble
-from dermfeat.datasets.diagnoses import is_malignant
 from dermfeat.datasets.tables import find_table, numbers, read_table, words
 from dermfeat.measures.checklist import LABELS, seven_point_from_labels
 
@@ -101,14 +100,12 @@ def load_derm7pt(path, *, image="derm", target="diagnosis", allow_incomplete=Fal
         found = f"case {raw['case_num'][raw['case_num'].duplicated()].iloc[0]} is listed twice"
         raise LesionImageError(str(file), found, "Use the published table as it is.")
     images, notes = _located(root / "images", raw[image])
-    diagnosis = words(raw["diagnosis"].str.strip(), DIAGNOSES, file)
     table = raw[["elevation", "sex", "management", "level_of_diagnostic_difficulty", "notes"]].assign(
         image_id=raw["case_num"],
         site=raw["location"],
         split=_parts(file.parent, len(raw)),
         group="case " + raw["case_id"].fillna(raw["case_num"]),
-        diagnosis=diagnosis,
-        malignant=diagnosis.map(lambda name: None if pd.isna(name) else is_malignant(name)).astype(object),
+        diagnosis=words(raw["diagnosis"].str.strip(), DIAGNOSES, file),
         published_diagnosis=raw["diagnosis"],
         **_checklist(raw, file),
         reference=images,

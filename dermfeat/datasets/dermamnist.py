@@ -10,6 +10,11 @@ from dermfeat.reading.npz import npz_table
 
 FILES = {28: "dermamnist.npz", 64: "dermamnist_64.npz", 128: "dermamnist_128.npz", 224: "dermamnist_224.npz"}
 DIAGNOSES = tuple(ham10000.DIAGNOSES.values())  # in the order of MedMNIST's numbers
+COUNTS = {  # of each diagnosis
+    "train": (228, 359, 769, 80, 779, 4693, 99),
+    "validation": (33, 52, 110, 12, 111, 671, 14),
+    "test": (66, 103, 220, 23, 223, 1341, 29),
+}
 CARD = Card(
     title="DermaMNIST (MedMNIST)",
     citation=(
@@ -18,7 +23,8 @@ CARD = Card(
         f"Images: {ham10000.CARD.citation}"
     ),
     licence="CC BY-NC 4.0",
-    counts={"train": 7007, "validation": 1003, "test": 2005},
+    counts={part: sum(counts) for part, counts in COUNTS.items()},
+    labels={part: dict(zip(DIAGNOSES, counts, strict=True)) for part, counts in COUNTS.items()},
     notes=(
         "known leak: MedMNIST divided the images, not the lesions, of HAM10000, and tells no lesions: photos of one "
         "lesion lie in several parts, and figures on its test part are too good. DermaMNIST-C and DermaMNIST-E "
@@ -35,14 +41,14 @@ def load_dermamnist(path, *, size=None, target="diagnosis", allow_incomplete=Fal
     Parameters
     ----------
     path : str or path-like
-        The file dermamnist.npz (28 pixels), dermamnist_64.npz, dermamnist_128.npz or dermamnist_224.npz, by whatever
-        name, or the folder it lies in. `dermfeat.datasets.fetch_dermamnist` downloads it.
+        The file dermamnist.npz (28 pixels), dermamnist_64.npz, dermamnist_128.npz or dermamnist_224.npz, under any
+        name that ends in .npz, or the folder it lies in. `dermfeat.datasets.fetch_dermamnist` downloads it.
     size : {28, 64, 128, 224}, optional
         Which of several files in a folder, by height and width of its images.
     target : {"diagnosis", "malignant", "melanoma"}
         Seven classes, or two, as for `load_ham10000`.
     allow_incomplete : bool
-        Go on where a part has another number of images than published.
+        Go on where a part has another number of images, or of images with a diagnosis, than published.
     with_leaks : bool
         Keep the diagnosis in the metadata.
 

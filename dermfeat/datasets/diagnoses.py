@@ -4,7 +4,6 @@ MALIGNANT = (
     "actinic keratosis",
     "basal cell carcinoma",
     "melanoma",
-    "melanoma metastasis",
     "squamous cell carcinoma",
 )
 """Diagnoses that ``target="malignant"`` counts as malignant.
@@ -14,7 +13,6 @@ disease), and it is treated. Choose otherwise with ``target="diagnosis"`` and a 
 """
 
 BENIGN = (
-    "angioma",
     "atypical melanocytic proliferation",
     "atypical nevus",
     "benign keratosis",
@@ -22,7 +20,6 @@ BENIGN = (
     "common nevus",
     "dermatofibroma",
     "lentigo",
-    "lentigo simplex",
     "lichenoid keratosis",
     "melanosis",
     "nevus",
@@ -33,9 +30,12 @@ BENIGN = (
 )
 """Diagnoses that ``target="malignant"`` counts as benign."""
 
-_MALIGNANCY = dict.fromkeys(MALIGNANT, True) | dict.fromkeys(BENIGN, False)
+UNDECIDED = ("miscellaneous", "none of the others")
+"""Diagnoses that have no label under ``target="malignant"``."""
+
+_MALIGNANCY = dict.fromkeys(MALIGNANT, True) | dict.fromkeys(BENIGN, False) | dict.fromkeys(UNDECIDED)
 
 
 def is_malignant(diagnosis):
-    """Return whether a diagnosis is malignant: True, False, or None where the name does not decide it."""
-    return _MALIGNANCY.get(diagnosis)
+    """Return whether a diagnosis, which must be one of those above, is malignant: True, False, or None if undecided."""
+    return _MALIGNANCY[diagnosis]

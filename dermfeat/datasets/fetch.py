@@ -112,10 +112,10 @@ def fetch_ham10000(*, folder=None, base_url=None, progress=True, target="diagnos
     """
     folder, base = _folder(folder, "ham10000"), _base("dataverse", base_url)
     files = [folder / name for name in HAM10000_FILES]
-    complete = all(file.exists() or _there(file) for file in files)
-    listed = {} if complete else _dataverse(base, HAM10000_DOI, f"or put {', '.join(HAM10000_FILES)} into {folder}")
+    by_hand = f"or put {', '.join(HAM10000_FILES)} into {folder}"
+    listed = {} if all(map(_there, files)) else _dataverse(base, HAM10000_DOI, by_hand)
     for file in files:
-        if not (complete or _there(file) or file.stem in listed):
+        if not _there(file) and file.stem not in listed:
             found = f"{HAM10000_DOI} lists no {file.stem}, only {sorted(listed)}"
             raise LesionImageError(base, found, f"Download it from the data set's page to {file}.")
         address, checksum = listed.get(file.stem, (base, None))
@@ -174,7 +174,8 @@ def _base(source, base_url):
 
 
 def _there(file):
-    return file.with_suffix("").is_dir() if file.suffix == ".zip" else file.is_file()
+    """Return whether a file is here, or the folder that it was unpacked to."""
+    return file.exists() or (file.suffix == ".zip" and file.with_suffix("").is_dir())
 
 
 def _dataverse(base, doi, by_hand):

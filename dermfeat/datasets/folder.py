@@ -20,6 +20,7 @@ PARTS = {
     "test": "test",
     "testing": "test",
 }
+HIDDEN = (".", "__")  # how names of files and folders begin that are passed over
 POSITIVE = ("malignant", "melanoma")
 
 
@@ -99,9 +100,7 @@ def load_folder(path, *, pos_label=None, groups=None, extensions=EXTENSIONS, all
 
 def _parts(path):
     """Return (part, folder) pairs: train, validation and test where there are such folders, else one pair."""
-    if not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
-        raise LesionImageError(str(path), found, "Give the folder that holds one folder for each class.")
+    require_folder(path, "Give the folder that holds one folder for each class.")
     folders, _ = _content(path)
     parts = [(PARTS[folder.name.lower()], folder) for folder in folders if folder.name.lower() in PARTS]
     if not parts:
@@ -115,9 +114,15 @@ def _parts(path):
     return parts
 
 
+def require_folder(path, cure):
+    """Refuse a path that is no folder; `cure` ends the error."""
+    if not path.is_dir():
+        raise LesionImageError(str(path), "a file" if path.exists() else "no such folder", cure)
+
+
 def _content(folder):
     """Return the folders and the files in a folder, sorted, without hidden ones."""
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__")))
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(HIDDEN))
     return [entry for entry in entries if entry.is_dir()], [entry for entry in entries if entry.is_file()]
 
 

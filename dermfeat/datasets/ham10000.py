@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dermfeat.datasets.collection import Card, assemble
-from dermfeat.datasets.tables import find_table, known, locate, numbers, read_table, words
+from dermfeat.datasets.tables import find_table, known, locate, locate_masks, numbers, read_table, words
 
 TABLES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 DIAGNOSES = {
@@ -25,6 +25,17 @@ CARD = Card(
     ),
     licence="CC BY-NC 4.0",
     counts={"all": 10015},
+    labels={
+        "all": {
+            "melanoma": 1113,
+            "nevus": 6705,
+            "basal cell carcinoma": 514,
+            "actinic keratosis": 327,
+            "benign keratosis": 1099,
+            "dermatofibroma": 115,
+            "vascular lesion": 142,
+        }
+    },
     leaks={"dx_type": 'how the diagnosis was made; "follow_up" is always a nevus'},
     notes=(
         "actinic keratosis stands for the class akiec, which holds intraepithelial carcinoma too",
@@ -42,7 +53,7 @@ def load_ham10000(path, *, target="diagnosis", allow_incomplete=False, with_leak
     Parameters
     ----------
     path : str or path-like
-        The folder with HAM10000_metadata.csv, or the one above it.
+        The folder with HAM10000_metadata.csv, or one at most two above it.
     target : {"diagnosis", "malignant", "melanoma"}
         Seven classes, or two: malignant are actinic keratosis (akiec), basal cell carcinoma and melanoma.
     allow_incomplete : bool
@@ -64,8 +75,7 @@ def load_ham10000(path, *, target="diagnosis", allow_incomplete=False, with_leak
     path = Path(path)
     file = find_table(path, *TABLES)
     raw = read_table(file, ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"])
-    images, notes = locate(path, raw["image_id"], endings=(".jpg", ".jpeg"))
-    masks, _ = locate(path, raw["image_id"], endings=(".png",), suffix="_segmentation", kind="masks")
+    images, notes = locate(path, raw["image_id"])
     table = raw[["image_id", "lesion_id", "dx_type"]].assign(
         age=numbers(raw["age"], file),
         sex=known(raw["sex"]),
@@ -73,11 +83,7 @@ def load_ham10000(path, *, target="diagnosis", allow_incomplete=False, with_leak
         diagnosis=words(raw["dx"], DIAGNOSES, file),
         group=raw["lesion_id"],
         reference=images,
-        mask=masks,
     )
-    without = int((table["mask"].isna() & table["reference"].notna()).sum())
-    if without:
-        notes.append(f"{without} images have no mask here")
-    return assemble(
-        CARD, path, table, target=target, allow_incomplete=allow_incomplete, with_leaks=with_leaks, notes=notes
-    )
+    table["mask"], lacking = locate_masks(path, table)
+    options = {"target": target, "allow_incomplete": allow_incomplete, "with_leaks": with_leaks}
+    return assemble(CARD, path, table, notes=[*notes, *lacking], **options)

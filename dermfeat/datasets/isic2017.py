@@ -4,13 +4,13 @@ from pathlib import Path
 
 from dermfeat.datasets._challenge import FLAGS, Part, assemble_parts, one_hot, read_parts
 from dermfeat.datasets.collection import Card
-from dermfeat.datasets.tables import known, locate, numbers, read_table, words
+from dermfeat.datasets.tables import known, locate_masks, numbers, read_table, words
 
 PARTS = {
     part: Part(
         (f"ISIC-2017_{name}_Part3_GroundTruth.csv", f"ISIC-2017_{name}_Classes.csv"),
         f"ISIC-2017_{name}_Data",
-        f"ISIC-2017_{name}_Data_metadata.csv",
+        (f"ISIC-2017_{name}_Data_metadata.csv",),
     )
     for part, name in {"train": "Training", "validation": "Validation", "test": "Test_v2"}.items()
 }
@@ -38,16 +38,16 @@ def load_isic2017(path, *, target="diagnosis", allow_incomplete=False, with_leak
 
     Read are, as the archives unpack, ``ISIC-2017_Training_Data`` with its metadata table,
     ``ISIC-2017_Training_Part3_GroundTruth.csv`` and ``ISIC-2017_Training_Part1_GroundTruth`` with the masks, the same
-    of Validation and Test_v2; tables lie in `path` or one folder below, images and masks anywhere. In place of Part3 a
-    table ``ISIC-2017_Training_Classes.csv``, which tells melanoma only, will do. Superpixels are passed over. Images
-    are not opened.
+    of Validation and Test_v2; tables lie in `path` or at most two folders below, images and masks anywhere. In place
+    of Part3 a table ``ISIC-2017_Training_Classes.csv``, which tells melanoma only, will do. Superpixels are passed
+    over. Images are not opened.
 
     A nevus is what is marked neither as melanoma nor as seborrheic keratosis.
 
     Parameters
     ----------
     path : str or path-like
-        The folder that holds the tables, or the one above it.
+        The folder that holds the tables, or one at most two above it.
     target : {"diagnosis", "malignant", "melanoma"}
         Three classes, or two. Malignant are the melanomas only; so a table of classes answers all but "diagnosis".
     allow_incomplete : bool
@@ -71,10 +71,9 @@ def load_isic2017(path, *, target="diagnosis", allow_incomplete=False, with_leak
     path = Path(path)
     table, notes = read_parts(path, PARTS, _labels, _metadata)
     table["malignant"] = table["melanoma"]
-    masks, _ = locate(path, table["image_id"], endings=(".png",), suffix="_segmentation", kind="masks")
+    masks, lacking = locate_masks(path, table)
     if masks.notna().any():
-        table["mask"] = masks
-        notes.append(f"{(masks.isna() & table['reference'].notna()).sum()} images have no mask here")
+        table["mask"], notes = masks, [*notes, *lacking]
     options = {"target": target, "allow_incomplete": allow_incomplete, "with_leaks": with_leaks}
     return assemble_parts(CARD, path, table, notes=notes, **options)
 

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
+from dermfeat.datasets import ham10000
 from dermfeat.datasets._challenge import Part, assemble_parts, one_hot, read_parts
 from dermfeat.datasets.collection import Card
-from dermfeat.datasets.ham10000 import DIAGNOSES as HAM10000
 from dermfeat.datasets.tables import read_table
 
 PARTS = {
     part: Part(
         (f"ISIC2018_Task3_{name}_GroundTruth.csv",),
         f"ISIC2018_Task3_{name}_Input",
-        "ISIC2018_Task3_Training_LesionGroupings.csv" if part == "train" else None,
+        ("ISIC2018_Task3_Training_LesionGroupings.csv",) if part == "train" else (),
     )
     for part, name in {"train": "Training", "validation": "Validation", "test": "Test"}.items()
 }
-DIAGNOSES = {code: HAM10000[code.lower()] for code in ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")}
+DIAGNOSES = {code: ham10000.DIAGNOSES[code.lower()] for code in ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")}
 CARD = Card(
     title="ISIC 2018: skin lesion analysis toward melanoma detection, task 3",
     citation=(
@@ -26,17 +26,7 @@ CARD = Card(
     ),
     licence="CC BY-NC 4.0",
     counts={"train": 10015, "validation": 193, "test": 1512},
-    labels={
-        "train": {
-            "melanoma": 1113,
-            "nevus": 6705,
-            "basal cell carcinoma": 514,
-            "actinic keratosis": 327,
-            "benign keratosis": 1099,
-            "dermatofibroma": 115,
-            "vascular lesion": 142,
-        }
-    },
+    labels={"train": ham10000.CARD.labels["all"]},
     leaks={"diagnosis_confirm_type": 'how the diagnosis was made; "serial imaging showing no change" is a nevus'},
     notes=(
         "the training images are those of HAM10000, and among those of ISIC 2019: do not judge on one what learned "
@@ -53,7 +43,7 @@ def load_isic2018(path, *, target="diagnosis", allow_incomplete=False, with_leak
 
     Read are, as the archives unpack, ``ISIC2018_Task3_Training_Input``, ``ISIC2018_Task3_Training_GroundTruth.csv`` and
     ``ISIC2018_Task3_Training_LesionGroupings.csv``, and of Validation and Test what is there (labels of both were
-    published later); tables lie in `path` or one folder below, images anywhere. Images are not opened.
+    published later); tables lie in `path` or at most two folders below, images anywhere. Images are not opened.
 
     MEL is melanoma, NV nevus, BCC basal cell carcinoma, AKIEC actinic keratosis, BKL benign keratosis, DF
     dermatofibroma, VASC vascular lesion. The tests of this function draw folders of this layout; checked with the
@@ -62,7 +52,7 @@ def load_isic2018(path, *, target="diagnosis", allow_incomplete=False, with_leak
     Parameters
     ----------
     path : str or path-like
-        The folder that holds the tables, or the one above it.
+        The folder that holds the tables, or one at most two above it.
     target : {"diagnosis", "malignant", "melanoma"}
         Seven classes, or two: malignant are actinic keratosis (AKIEC), basal cell carcinoma and melanoma.
     allow_incomplete : bool

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from dermfeat.datasets._challenge import Part, assemble_parts, one_hot, read_parts
 from dermfeat.datasets.collection import Card
-from dermfeat.datasets.diagnoses import is_malignant
 from dermfeat.datasets.tables import known, numbers, read_table
 
 PARTS = {
-    part: Part((f"ISIC_2019_{name}_GroundTruth.csv",), f"ISIC_2019_{name}_Input", f"ISIC_2019_{name}_Metadata.csv")
+    part: Part((f"ISIC_2019_{name}_GroundTruth.csv",), f"ISIC_2019_{name}_Input", (f"ISIC_2019_{name}_Metadata.csv",))
     for part, name in {"train": "Training", "test": "Test"}.items()
 }
 DIAGNOSES = {
@@ -46,6 +45,7 @@ CARD = Card(
             "squamous cell carcinoma": 628,
         }
     },
+    leaks=dict.fromkeys(("score_weight", "validation_weight"), "from the test images' table of labels"),
     notes=(
         "training images come from HAM10000, BCN20000 and the MSK sets, which differ in size and in diagnoses: size "
         "and source tell the label in part",
@@ -62,8 +62,8 @@ def load_isic2019(path, *, target="diagnosis", allow_incomplete=False, with_leak
 
     Read are, as the archives unpack, ``ISIC_2019_Training_Input``, ``ISIC_2019_Training_GroundTruth.csv`` and
     ``ISIC_2019_Training_Metadata.csv``, and the same of Test, where they are there (its labels were published later);
-    tables lie in `path` or one folder below, images anywhere. The ids of some images end in ``_downsampled``, and stay
-    so. Images are not opened.
+    tables lie in `path` or at most two folders below, images anywhere. The ids of some images end in ``_downsampled``,
+    and stay so. Images are not opened.
 
     MEL is melanoma, NV nevus, BCC basal cell carcinoma, AK actinic keratosis, BKL benign keratosis, DF dermatofibroma,
     VASC vascular lesion, SCC squamous cell carcinoma, UNK "none of the others", which only test images have. The tests
@@ -73,7 +73,7 @@ def load_isic2019(path, *, target="diagnosis", allow_incomplete=False, with_leak
     Parameters
     ----------
     path : str or path-like
-        The folder that holds the tables, or the one above it.
+        The folder that holds the tables, or one at most two above it.
     target : {"diagnosis", "malignant", "melanoma"}
         Eight classes, nine with the test images, or two: malignant are actinic keratosis, basal cell carcinoma,
         melanoma and squamous cell carcinoma. Of "none of the others" it is not told: y is None.
@@ -81,14 +81,13 @@ def load_isic2019(path, *, target="diagnosis", allow_incomplete=False, with_leak
         Go on where images or rows are missing; `DESCR` says which. Without it, the test part may be absent, but only
         wholly.
     with_leaks : bool
-        Keep the diagnosis in the metadata.
+        Keep the diagnosis, and score_weight and validation_weight of the test images, in the metadata.
 
     Returns
     -------
     sklearn.utils.Bunch
         As `dermfeat.datasets.collection.assemble` gives it. ``groups`` are lesions; ``metadata`` has image_id,
-        lesion_id, age (years, rounded to 5), sex and site, and score_weight and validation_weight of the test images
-        where their table has them; images whose label is not here have y None.
+        lesion_id, age (years, rounded to 5), sex and site; images whose label is not here have y None.
 
     Raises
     ------
@@ -97,7 +96,6 @@ def load_isic2019(path, *, target="diagnosis", allow_incomplete=False, with_leak
     """
     path = Path(path)
     table, notes = read_parts(path, PARTS, _labels, _metadata)
-    table["malignant"] = table["diagnosis"].map(is_malignant).astype(object)
     if "lesion_id" in table:
         table["group"] = table["lesion_id"]
     options = {"target": target, "allow_incomplete": allow_incomplete, "with_leaks": with_leaks}

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from dermfeat._errors import LesionImageError
-from dermfeat.datasets._challenge import JPEG
 from dermfeat.datasets.collection import Card, assemble
 from dermfeat.datasets.tables import by_key, find_files, find_table, known, match, numbers, read_table, words
 from dermfeat.reading import hdf5_references
@@ -31,7 +30,8 @@ CARD = Card(
         "these are no dermoscopic images but crops of total body photos, some 15 mm wide",
         "attribution and copyright_license name the clinic, and clinics differ in what they photographed: such a "
         "column tells the label without a look at the lesion",
-        "lesions that are neither benign nor malignant for sure count as benign, as in the challenge",
+        "lesions that are neither benign nor malignant for sure, actinic keratoses too, count as benign, as in the "
+        "challenge; in other data sets actinic keratosis is malignant",
         "a patient has some 385 lesions: split by groups",
     ),
 )
@@ -46,10 +46,11 @@ def load_isic2024(path, *, target="malignant", images="auto", allow_incomplete=F
     Parameters
     ----------
     path : str or path-like
-        The folder that holds the table, or the one above it.
+        The folder that holds the table, or one at most two above it.
     target : {"malignant", "melanoma"}
-        Malignant are melanoma, basal cell and squamous cell carcinoma, in the table ``target`` is 1. Melanoma is what
-        ``iddx_full`` files under melanoma, where the table has that column.
+        Malignant are melanoma, basal cell and squamous cell carcinoma, in the table ``target`` is 1; unlike in
+        `dermfeat.datasets.diagnoses` actinic keratosis is not. Melanoma is what ``iddx_full`` files under melanoma,
+        where the table has that column.
     images : {"auto", "hdf5", "jpeg"}
         Which files to take, they hold the same images. "auto" takes the HDF5 file where there is one.
     allow_incomplete : bool
@@ -103,5 +104,5 @@ def _images(path, images):
         raise LesionImageError("images", repr(images), "Choose one of ['auto', 'hdf5', 'jpeg'].")
     file = find_table(path, IMAGES, required=images == "hdf5")
     if file is None or images == "jpeg":
-        return find_files(path, JPEG)
+        return find_files(path)
     return by_key(hdf5_references(file))

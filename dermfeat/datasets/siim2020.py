@@ -8,9 +8,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dermfeat._errors import LesionImageError
-from dermfeat.datasets._challenge import FLAGS, JPEG, assemble_parts
+from dermfeat.datasets._challenge import FLAGS, assemble_parts
 from dermfeat.datasets.collection import Card
-from dermfeat.datasets.tables import by_key, find_files, find_table, known, match, numbers, read_table, words
+from dermfeat.datasets.tables import JPEG, by_key, find_files, find_table, known, match, numbers, read_table, words
 from dermfeat.reading import tfrecord_table
 
 ENDINGS = {"jpeg": JPEG, "dicom": (".dcm",), "tfrecord": (".tfrec", ".tfrecord", ".tfrecords")}
@@ -27,6 +27,7 @@ NAMES = {
     "anatom_site_general_challenge": "site",
     "anatom_site_general": "site",
 }
+COLUMNS = ("image_id", "patient_id", "lesion_id", "sex", "age", "site", "diagnosis", "benign_malignant", "target")
 DIAGNOSES = {
     "atypical melanocytic proliferation": "atypical melanocytic proliferation",
     "cafe-au-lait macule": "cafe-au-lait macule",
@@ -66,16 +67,17 @@ def load_siim2020(path, *, target="malignant", images="auto", allow_incomplete=F
     """List the images of the SIIM-ISIC 2020 challenge with labels, patients, age, sex and site.
 
     The table is Kaggle's ``train.csv``, or ``ISIC_2020_Training_GroundTruth_v2.csv`` (which tells lesions too) or
-    ``ISIC_2020_Training_GroundTruth.csv`` of the ISIC archive, in `path` or one folder below. The images lie anywhere
-    below `path`: ``ISIC_2637011.jpg``, ``ISIC_2637011.dcm``, or TFRecord files with a feature image_name. They are
-    not opened; of TFRecord files the names are read. The test images join where ``test.csv`` or
-    ``ISIC_2020_Test_Metadata.csv`` lists them and some are here. Images that
+    ``ISIC_2020_Training_GroundTruth.csv`` of the ISIC archive, in `path` or at most two folders below. The images lie
+    anywhere below `path`: ``ISIC_2637011.jpg``, ``ISIC_2637011.dcm``, or TFRecord files with a feature image_name.
+    They are not opened; of TFRecord files the names are read. The test images join where ``test.csv`` or
+    ``ISIC_2020_Test_Metadata.csv`` lists them and some are here. Columns that others added to these tables, such as
+    width and height, which tell the source, are passed over. Images that
     ``ISIC_2020_Training_Duplicates.csv`` pairs are put into one group, if that table is here.
 
     Parameters
     ----------
     path : str or path-like
-        The folder that holds the table, or the one above it.
+        The folder that holds the table, or one at most two above it.
     target : {"malignant", "melanoma", "diagnosis"}
         The first two part the images in the same way, since all malignant ones are melanomas. Diagnoses keep their
         words, "lentigo NOS" is lentigo, and of the "unknown", four fifths of all, y is None.
@@ -129,7 +131,7 @@ def _train(file):
 
 
 def _read(file, columns):
-    raw = read_table(file, columns, rename=NAMES, missing=("", "NA"))
+    raw = read_table(file, columns, rename=NAMES, missing=("", "NA")).filter(COLUMNS)
     return raw.assign(age=numbers(known(raw["age"]), file), sex=known(raw["sex"]), site=known(raw["site"]))
 
 

@@ -1,16 +1,20 @@
 """Find and read the tables and files of a published data set."""
 
-from os import walk
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.errors import ParserWarning
 
 from dermfeat._errors import LesionImageError
-from dermfeat.datasets.folder import EXTENSIONS
+from dermfeat.datasets.folder import HIDDEN, require_folder
+
+JPEG = (".jpg", ".jpeg")
 
 
-def locate(path, ids, *, endings=EXTENSIONS, suffix="", kind="images"):
+def locate(path, ids, *, endings=JPEG, suffix="", kind="images"):
     """Return the path of each id's file below a folder, and what a user must know of the others.
 
     Parameters
@@ -53,8 +57,10 @@ def match(ids, files, repeated=(), *, kind="images"):
     return ids.map(files), notes
 
 
-def find_files(folder, endings=EXTENSIONS, suffix=""):
+def find_files(folder, endings=JPEG, suffix=""):
     """Return ``{stem without suffix: path}`` of the files below a folder, hidden ones left out, and those seen twice.
+
+    Links to folders are followed, each folder being read once.
 
     Parameters
     ----------
@@ -71,9 +77,14 @@ def find_files(folder, endings=EXTENSIONS, suffix=""):
     repeated : list of str
         Further paths of the same stems.
     """
-    files, repeated = {}, []
-    for parent, folders, names in walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+    files, repeated, seen = {}, [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
         for name in sorted(names):
             stem, _, ending = name.rpartition(".")
             if name.startswith(".") or f".{ending.lower()}" not in endings or not stem.endswith(suffix):
@@ -86,6 +97,13 @@ def find_files(folder, endings=EXTENSIONS, suffix=""):
     return files, repeated
 
 
+def locate_masks(path, table):
+    """Return the path of each image's mask, ``<image_id>_segmentation.png``, missing where there is none, and notes."""
+    masks, _ = locate(path, table["image_id"], endings=(".png",), suffix="_segmentation", kind="masks")
+    without = int((masks.isna() & table["reference"].notna()).sum())
+    return masks, [f"{without} images have no mask here"] * bool(without)
+
+
 def by_key(references):
     """Return ``{key: reference}`` of strings ``path#key`` into containers, and those whose key was seen before."""
     found, repeated = {}, []
@@ -96,7 +114,7 @@ def by_key(references):
 
 
 def find_table(path, *names, required=True):
-    """Return the path of the first of the tables `names` in the folder or one folder below it.
+    """Return the path of the first of the tables `names` that is among its `places`.
 
     Without any, None if it is not `required`.
 
@@ -106,20 +124,23 @@ def find_table(path, *names, required=True):
         If there is no such folder, or none of the tables.
     """
     path = Path(path)
-    if not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
-        raise LesionImageError(str(path), found, f"Give the folder that holds {names[0]}.")
-    for name in names:
-        for place in (path / name, *sorted(path.glob(f"*/{name}"))):
-            if place.is_file():
-                return place
-    if not required:
-        return None
-    raise LesionImageError(str(path), f"none of the tables {list(names)}", "Give the folder that holds it.")
+    require_folder(path, f"Give the folder that holds {names[0]}.")
+    file = next((place for name in names for place in places(path, name) if place.is_file()), None)
+    if file is None and required:
+        raise LesionImageError(str(path), f"none of the tables {list(names)}", "Give the folder that holds it.")
+    return file
+
+
+def places(path, name):
+    """Yield where a name is in a folder or at most two folders below it, nearest first, hidden folders left out."""
+    for pattern in (name, f"*/{name}", f"*/*/{name}"):
+        for place in sorted(path.glob(pattern)):
+            if not any(part.startswith(HIDDEN) for part in place.relative_to(path).parts):
+                yield place
 
 
 def read_table(file, columns, *, rename=None, missing=("",), typed=False):
-    """Read a csv file, or one with tabs that ends with .tab, as strings; refuse one that lacks a column or has no rows.
+    """Read a table with commas, semicolons or tabs as strings; refuse one that lacks a column or has no rows.
 
     Parameters
     ----------
@@ -134,10 +155,13 @@ def read_table(file, columns, *, rename=None, missing=("",), typed=False):
         Read columns of numbers as numbers, for tables of some million cells.
     """
     types = {"low_memory": False} if typed else {"dtype": str}
-    types["sep"] = "\t" if Path(file).suffix == ".tab" else ","
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        header = lines.readline()
+    options = {"sep": max(",;\t", key=header.count), "index_col": False, "keep_default_na": False}
     try:
-        table = pd.read_csv(file, keep_default_na=False, na_values=list(missing), **types).rename(columns=rename or {})
-    except (ValueError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings(action="error", category=ParserWarning):  # rows that are longer than the header
+            table = pd.read_csv(file, na_values=list(missing), **options, **types).rename(columns=rename or {})
+    except (ValueError, ParserWarning) as error:
         raise LesionImageError(str(file), f"not a csv table ({error})", "Copy or download it again.") from None
     lacking = [name for name in columns if name not in table]
     if lacking:
@@ -158,11 +182,7 @@ def numbers(column, file):
     values = pd.to_numeric(column, errors="coerce")
     wrong = column[values.isna() & column.notna()]
     if len(wrong):
-        raise LesionImageError(
-            str(file),
-            f"{column.name} of row {wrong.index[0] + 2} is {wrong.iloc[0]!r}",
-            "Correct it or leave it empty.",
-        )
+        raise _wrong_entry(wrong, file, "Correct it or leave it empty.")
     return values.astype(float)
 
 
@@ -178,11 +198,7 @@ def words(column, codes, file):
     """
     unknown = column[column.notna() & ~column.isin(list(codes))]
     if len(unknown):
-        raise LesionImageError(
-            str(file),
-            f"{column.name} of row {unknown.index[0] + 2} is {unknown.iloc[0]!r}",
-            f"Known are {list(codes)}.",
-        )
+        raise _wrong_entry(unknown, file, f"Known are {list(codes)}.")
     places, found = pd.factorize(column)
     meanings = np.array([*(codes[code] for code in found), None], dtype=object)
     return pd.Series(meanings[places], column.index, dtype=object, name=column.name)

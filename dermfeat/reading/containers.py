@@ -3,9 +3,11 @@
 import os
 import re
 from bisect import bisect
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from math import prod
+from pathlib import PurePath
 
 import numpy as np
 
@@ -18,6 +20,7 @@ ENDINGS = {
 }
 LISTED_BY = {"tfrecord": "tfrecord_table", "hdf5": "hdf5_references", "npz": "npz_table"}
 MAX_BYTES = 2**28  # of one image as it is stored
+AGAIN = "Copy or download it again."
 _FEW = 5000  # keys that are compared one by one to find near ones
 
 _ENDING = re.compile(rf"\.(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in ENDINGS.items())})(?=#|$)", re.I)
@@ -37,7 +40,7 @@ def container_of(item):
     tuple of (str, str, str), or None
         ``kind`` is a key of `ENDINGS`; ``key`` is empty where there is none.
     """
-    item = os.fspath(item)
+    item = item.as_posix() if isinstance(item, PurePath) else os.fspath(item)  # a Path may turn the slashes of a key
     matches = list(_ENDING.finditer(item)) if isinstance(item, str) else []
     if not matches or (matches[0].end() < len(item) and os.path.isfile(item)):
         return None
@@ -59,6 +62,32 @@ def load_contained(kind, path, key, name):
         listed = f"dermfeat.reading.{LISTED_BY[kind]}"
         raise LesionImageError(name, "a file of many images", f"Name one of them, path#key; {listed} lists them.")
     return import_module(f"dermfeat.reading.{kind}").load(path, key, name)
+
+
+def container_file(path, kind):
+    """Return the path of a container as str; refuse one that is not there, or that references could not name."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise LesionImageError(path, "there is no such file", "Check the path.")
+    if container_of(f"{path}#key") != (kind, path, "key"):
+        raise LesionImageError(path, "its name does not tell its format", f"Rename it, so that it ends in .{kind}.")
+    return path
+
+
+@contextmanager
+def faults(name, kind):
+    """Turn whatever the reader of a format raises into the one error for images, except that there is no such file."""
+    try:
+        yield
+    except LesionImageError as error:
+        raise LesionImageError(name, error.found, error.cure) from None
+    except (FileNotFoundError, ImportError):
+        raise
+    except (BlockingIOError, IsADirectoryError, PermissionError) as error:
+        cure = "It must be a file you may read, which no other process has open for writing."
+        raise LesionImageError(name, f"cannot be opened ({error})", cure) from None
+    except Exception as error:
+        raise LesionImageError(name, f"a damaged file, or not {kind} ({error})", AGAIN) from None
 
 
 def stamp(path):

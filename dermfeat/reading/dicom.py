@@ -75,6 +75,7 @@ def open_dicom(file, name, max_pixels, **options):
     """`pydicom.dcmread` of a file object; a deflated one may not inflate beyond what `max_pixels` need."""
     from pydicom import dcmread, filereader
 
+    file.seek(0)
     filereader.read_preamble(file, force=True)
     meta = filereader.read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
     if meta.get("TransferSyntaxUID") == "1.2.840.10008.1.2.1.99":

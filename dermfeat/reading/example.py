@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dermfeat.reading.containers import short
+from dermfeat.reading.containers import AGAIN, short
 
 IMAGES = (
     "image", "image/encoded", "image_raw", "image_bytes", "image_encoded", "encoded_image", "encoded", "image/raw",
@@ -19,7 +19,7 @@ _MAX_INTEGERS = 2**24  # bytes of a list of integers
 class Damage(ValueError):
     """What is wrong with a record, without its place, and what to do about it."""
 
-    def __init__(self, found, cure="Copy or download the file again."):
+    def __init__(self, found, cure=AGAIN):
         super().__init__(found)
         self.cure = cure
 

@@ -9,14 +9,13 @@ from math import prod
 
 from dermfeat._errors import LesionImageError
 from dermfeat._optional import require
-from dermfeat.reading.containers import MAX_BYTES, no_such_key, one_image, split_row, stamp
+from dermfeat.reading.containers import MAX_BYTES, container_file, faults, no_such_key, one_image, split_row, stamp
 
 LARGE = 2**24  # bytes of a file that stays open: the list of its names alone takes milliseconds to read
 MAX_IMAGES = 2**21  # of one file
 _MANY = 1000  # entries of a group, above which the first one speaks for all
 _OPEN = 4
 _SIGNATURES = b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"RIFF"
-_COPY = "Copy or download the file again."
 _kept = OrderedDict()
 
 
@@ -38,19 +37,17 @@ def hdf5_references(path):
     Raises
     ------
     LesionImageError
-        If there is no such file, it is damaged or no HDF5, or holds no image.
+        If there is no such file, its name does not end in .h5 or .hdf5, it is damaged or no HDF5, is being written to,
+        or holds no image.
 
     Notes
     -----
     A file of 16 MB or more stays open in a process that read from it, until four others took its place: write to it
     from another process. Smaller files are closed at once.
     """
-    path = os.fspath(path)
-    try:
-        with _errors(path), _file(path) as file:
-            references = [f"{path}#{key}" for key in islice(_image_keys(file, {file}), MAX_IMAGES + 1)]
-    except FileNotFoundError:
-        raise LesionImageError(path, "there is no such file", "Check the path.") from None
+    path = container_file(path, "hdf5")
+    with faults(path, "HDF5"), _file(path) as file:
+        references = [f"{path}#{key}" for key in islice(_image_keys(file, {file}), MAX_IMAGES + 1)]
     if not references:
         raise LesionImageError(path, "no images in it", "An image is a file's bytes, or an array (N, H, W, 3).")
     if len(references) > MAX_IMAGES:
@@ -60,7 +57,7 @@ def hdf5_references(path):
 
 def load(path, key, name):
     """Return the image that ``path#key`` names, bytes or ndarray; `name` is what errors call it."""
-    with _errors(name), _file(path) as file:
+    with faults(name, "HDF5"), _file(path) as file:
         array, row = split_row(key, file.__contains__)
         if array not in file:
             raise no_such_key(name, key, _names(stamp(path)), "Check the key; a row of an array is #array/17.")
@@ -88,17 +85,6 @@ def _unreadable(dataset):
     if dataset.chunks and prod(dataset.chunks) * dataset.dtype.itemsize > MAX_BYTES:
         return f"found chunks of shape {dataset.chunks}", f"Save it in chunks of at most {MAX_BYTES} bytes."
     return None
-
-
-@contextmanager
-def _errors(name):
-    """Turn whatever the HDF5 library raises into the one error for images."""
-    try:
-        yield
-    except (LesionImageError, FileNotFoundError, ImportError):
-        raise
-    except Exception as error:
-        raise LesionImageError(name, f"a damaged file, or not HDF5 ({error})", _COPY) from None
 
 
 @contextmanager

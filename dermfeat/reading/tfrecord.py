@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
-from dermfeat.reading.containers import ENDINGS, no_such_key, short, stamp
+from dermfeat.reading.containers import ENDINGS, container_file, no_such_key, short, stamp
 from dermfeat.reading.crc32c import crc32c
 from dermfeat.reading.example import Damage, image_feature, key_feature, key_of, parse_example
 
@@ -28,7 +28,8 @@ def tfrecord_table(path, *, image=None, key=None):
     Parameters
     ----------
     path : str, path-like, or a list of them
-        A file, or a folder, of which all files that end like TFRecords are taken, in order of their names.
+        A file, or a folder, of which all files that end like TFRecords are taken, in order of their names, hidden ones
+        left out.
     image, key : str, optional
         Name of the feature that holds the image file, and of the one that names the record. By default the first of
         the usual names that is there (``dermfeat.reading.example.IMAGES`` and ``KEYS``). An empty `key` names
@@ -45,8 +46,8 @@ def tfrecord_table(path, *, image=None, key=None):
     Raises
     ------
     LesionImageError
-        If there are no such files; if a file is damaged, compressed or no TFRecord; if a record lacks the image or
-        the key; if two records of a file have the same key.
+        If there are no such files; if the name of one does not end like a TFRecord's; if a file is damaged, compressed
+        or no TFRecord; if a record lacks the image or the key; if two records of a file have the same key.
     """
     given = {name: value for name, value in (("image", image), ("key", key)) if value is not None}
     return pd.DataFrame([row for file in _files(path) for row in _rows(file, given)])
@@ -82,7 +83,7 @@ class _Index:
     fault: tuple | None = None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _index(stamp, key):
     """Index a file by its framing and the names in it; the data of a record are checked when it is read."""
     index = _Index([], defaultdict(list))
@@ -219,11 +220,9 @@ def _files(path):
     if isinstance(path, (list, tuple)):
         return [file for entry in path for file in _files(entry)]
     folder = Path(path)
-    if not folder.exists():
-        raise LesionImageError(str(path), "there is no such file or folder", "Check the path.")
     if not folder.is_dir():
-        return [os.fspath(path)]
-    ending = re.compile(rf".*\.(?:{ENDINGS['tfrecord']})", re.I)
+        return [container_file(path, "tfrecord")]
+    ending = re.compile(rf"[^.].*\.(?:{ENDINGS['tfrecord']})", re.I)
     files = [str(file) for file in sorted(folder.iterdir()) if ending.fullmatch(file.name)]
     if not files:
         raise LesionImageError(str(path), "no TFRecord files in this folder", "They end in .tfrec or .tfrecord.")
