@@ -84,6 +84,7 @@ def default_steps(
     embedding=None,
     metadata=None,
     patient_id=None,
+    lesion_id=None,
     image="image",
     augment=None,
     sampler=None,
@@ -114,6 +115,9 @@ def default_steps(
         Column of patient ids. With it X is a DataFrame too, and a part ``patient`` (`PatientRelativeFeatures`)
         compares the classical families, or the embedding where it is alone, among the lesions of a patient. It has a
         `LesionFeatures` of its own, ``features__patient__features``; the store keeps images from being read twice.
+    lesion_id : str, optional
+        Column of lesion ids, beside `patient_id`: photos of one lesion, or copies that `augment` makes, are not
+        compared with each other.
     image : str, default="image"
         Column of the image references, where X is a DataFrame.
     augment : imblearn sampler over references, optional
@@ -149,7 +153,7 @@ def default_steps(
         _chosen_families(families, embedding), reader=reader, n_jobs=n_jobs, on_error=on_error, progress=progress
     )
     if metadata is not None or patient_id is not None:
-        features = _table_features(features, image, metadata, patient_id)
+        features = _table_features(features, image, metadata, patient_id, lesion_id)
     if classifier is None:
         classifier = default_classifier(
             class_weight="balanced" if sampler is None else None,
@@ -168,16 +172,21 @@ def default_steps(
     ]
 
 
-def _table_features(features, image, metadata, patient_id):
+def _table_features(features, image, metadata, patient_id, lesion_id):
     parts = [("image", features, image)]
     if metadata is not None:
-        parts.append(("metadata", MetadataFeatures(), [metadata] if isinstance(metadata, str) else list(metadata)))
+        columns = [metadata] if isinstance(metadata, str) else list(metadata)
+        other = [name for name in columns if name in (image, patient_id, lesion_id)]
+        if other:
+            raise ValueError(f"{other} in metadata are columns of images or ids; leave them out of metadata")
+        parts.append(("metadata", MetadataFeatures(), columns))
     if patient_id is not None:
         compared = clone(features)
         classical = [entry for entry in compared.families if not isinstance(entry[1], CNNEmbedding)]
         compared.families = classical or compared.families
-        relative = PatientRelativeFeatures(compared, image=image, patient_id=patient_id)
-        parts.append(("patient", relative, [image, patient_id]))
+        relative = PatientRelativeFeatures(compared, image=image, patient_id=patient_id, lesion_id=lesion_id)
+        ids = [patient_id] if lesion_id is None else [patient_id, lesion_id]
+        parts.append(("patient", relative, [image, *ids]))
     return TableFeatures(parts, sparse_threshold=0)
 
 

@@ -9,25 +9,28 @@ patient cannot help here as it may with real patients. For research and educatio
 import argparse
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+from sklearn.model_selection import cross_val_score
 
 from dermfeat import LesionPipeline, datasets, default_steps
+from dermfeat.evaluation import GroupedCV, grouped_split
 from dermfeat.learning import LesionNovelty
 
 PARTS = (["image"], ["metadata"], ["image", "metadata"], ["image", "metadata", "patient"])
 
 
 def draw_table(n):
-    """Return a table with the columns image, age, sex, site and patient_id, and the labels."""
+    """Return a table with the columns image, age, sex, site, patient_id and lesion_id, and the labels."""
     data = datasets.make_lesions(n, random_state=0)
     lesions, number = np.unique(data.groups, return_inverse=True)
     owner = np.random.default_rng(0).integers(max(len(lesions) // 4, 5), size=len(lesions))
     patients = [f"patient_{one}" for one in owner[number]]
-    return data.metadata[["age", "sex", "site"]].assign(image=list(data.X), patient_id=patients), data.y
+    table = data.metadata[["age", "sex", "site"]]
+    return table.assign(image=list(data.X), patient_id=patients, lesion_id=data.groups), data.y
 
 
 def pipeline(parts):
-    steps = default_steps(metadata=["age", "sex", "site"], patient_id="patient_id", pos_label="malignant")
+    columns = {"metadata": ["age", "sex", "site"], "patient_id": "patient_id", "lesion_id": "lesion_id"}
+    steps = default_steps(**columns, pos_label="malignant")
     dropped = {"image", "metadata", "patient"} - set(parts)
     return LesionPipeline(steps).set_params(**{f"features__{part}": "drop" for part in dropped})
 
@@ -38,13 +41,14 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     table, y = draw_table(args.n)
-    folds = {"groups": table["patient_id"], "cv": StratifiedGroupKFold(3)}
+    folds = {"groups": table["patient_id"], "cv": GroupedCV(3)}
     for parts in PARTS:
         auc = cross_val_score(pipeline(parts), table, y, scoring="roc_auc", **folds)
         print(f"{' + '.join(parts):28} AUC {auc.mean():.3f} ± {auc.std():.3f}")
 
-    train, new = table[: -args.n // 5], table[-args.n // 5 :]
-    pipe = pipeline(["image", "metadata"]).fit(train, y[: len(train)])
+    known, unseen = grouped_split(y, table["patient_id"])
+    train, new = table.iloc[known], table.iloc[unseen]
+    pipe = pipeline(["image", "metadata"]).fit(train, y[known])
     novelty = LesionNovelty(pipe).fit(train, groups=train["patient_id"])
     negatives = new.assign(image=[255 - image for image in new["image"]])
     print("median share of the training images that are less strange:")

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from imblearn.over_sampling import SMOTE
+from imblearn.over_sampling import SMOTE, RandomOverSampler
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -272,10 +272,33 @@ def test_parameters_are_reached_by_name(lesions):
     }
     search = GridSearchCV(quick(patient_id="patient_id"), grid, scoring="roc_auc", cv=2).fit(table[:40], y[:40])
     assert len(search.cv_results_["params"]) == 2
+    texture = LesionPipeline(default_steps(["texture"], metadata="age")).set_params(features__image__texture__levels=8)
+    assert texture.fit(table[:9], y[:9])["features"].named_transformers_["image"].families[0][1].levels == 8
     pipe = quick(patient_id="patient_id").set_params(features__patient="drop", features__metadata="drop")
     names = pipe.fit(table[:20], y[:20])[:-1].get_feature_names_out()
     assert len(pipe.predict(table[["image"]])) == 60
     assert all(name.startswith("image__") for name in names)
+
+
+def test_copies_are_not_other_lesions_of_the_patient(lesions):
+    table, y = lesions
+    table = table.assign(lesion_id=[f"l{i}" for i in range(60)])
+
+    class Twice(RandomOverSampler):
+        def fit_resample(self, X, y, **params):
+            return pd.concat([X, X], ignore_index=True), np.concatenate([y, y])
+
+    columns = {"patient_id": "patient_id", "lesion_id": "lesion_id"}
+    alone, copied = quick(**columns).fit(table, y), quick(**columns, augment=Twice()).fit(table, y)
+    part = [pipe["features"].named_transformers_["patient"] for pipe in (alone, copied)]
+    np.testing.assert_allclose(part[0].scale_, part[1].scale_)
+    assert [*alone["features"].transformers[2][2]] == ["image", "patient_id", "lesion_id"]
+
+
+@pytest.mark.parametrize("column", ["image", "patient_id", "lesion_id"])
+def test_images_and_ids_are_no_metadata(column):
+    with pytest.raises(ValueError, match=rf"\['{column}'\] in metadata are columns of images or ids"):
+        default_steps(metadata=["age", column], patient_id="patient_id", lesion_id="lesion_id")
 
 
 def test_other_names_and_one_column(lesions):

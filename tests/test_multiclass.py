@@ -24,6 +24,9 @@ def test_agrees_with_scikit_learn():
     low, high = scores["macro_auc_interval"]
     assert 0.5 < low < scores["macro_auc"] < high < 1
     assert list(scores["recall"].values()) == pytest.approx(recall_score(y, predicted, average=None).tolist())
+    low, high = scores["balanced_accuracy_interval"]
+    assert low < scores["balanced_accuracy"] < high
+    assert scores["balanced_accuracy"] == pytest.approx(recall_score(y, predicted, average="macro"))
     hits = scores["confusion"][1][1]
     assert scores["recall_interval"]["mel"] == wilson_interval(hits, 40)
     assert scores["count"] == dict.fromkeys(CLASSES, 40)

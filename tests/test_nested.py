@@ -19,9 +19,10 @@ from sklearn.utils.fixes import parse_version
 
 from dermfeat import LesionPipeline, datasets, default_steps
 from dermfeat.evaluation.metrics import binary_scores
+from dermfeat.evaluation.multiclass import multiclass_scores
 from dermfeat.evaluation.nested import nested_cv
 from dermfeat.evaluation.thresholds import choose_threshold
-from dermfeat.evaluation.tuned import TunedClassifier
+from dermfeat.evaluation.tuned import NEED_POSITIVE, TunedClassifier
 from dermfeat.evaluation.validation import GroupedCV
 
 EVENTS = []  # (what happened, positions of the rows)
@@ -259,6 +260,9 @@ def test_choose_threshold_at_the_ends():
     assert choose_threshold(truth, [0.1, 0.2, 1.0, 0.9], {"specificity": 1}) > 1
     assert choose_threshold(truth, [0.1] * 4, {"sensitivity": 0.5}) <= 0.1
     assert choose_threshold(truth, [0.1] * 4, 0.3) == 0.3
+    hundred = np.append(np.zeros(100, bool), True)
+    cut = choose_threshold(hundred, np.append(np.arange(100), 92.5) / 100, {"specificity": 0.93})
+    assert cut == pytest.approx(0.9225)  # 7 of 100 above it; 1 - 0.07 is less than 0.93
     assert choose_threshold(truth, [0.1, 0.2, 0.9, 1.0], lambda is_positive, p: p[is_positive].min()) == 0.2
 
 
@@ -313,13 +317,10 @@ def test_many_classes():
     assert result.probabilities.shape == (180, 3)
     assert result.probabilities.sum(axis=1) == pytest.approx(1)
     assert result.classes.tolist() == ["bkl", "mel", "nv"]
-    low, high = result.scores["auc_interval"]
-    expected = np.mean(
-        [roc_auc_score(y == label, result.probabilities[:, i]) for i, label in enumerate(result.classes)]
-    )
-    assert result.scores["auc"] == pytest.approx(expected)
-    assert low < expected < high
+    expected = multiclass_scores(y, result.probabilities, classes=result.classes, groups=lesion, n_resamples=100)
+    assert result.scores == expected
     assert result.scores["accuracy"] == np.mean(result.decisions == y)
+    assert "macro_auc" in str(result)
     assert "balanced_accuracy" in str(result)
     with pytest.raises(ValueError, match="threshold is for two classes"):
         nested_cv(LogisticRegression(), X, y, lesion, threshold="balanced_accuracy")
@@ -347,16 +348,30 @@ def test_searches():
         nested_cv(LogisticRegression(), X, y, lesion, search="bayes", param_grid=grid, **options)
 
 
-@pytest.mark.parametrize(
-    "scoring", ["average_precision", "f1", "recall", "precision", "balanced_accuracy", "neg_log_loss"]
-)
+@pytest.mark.parametrize("scoring", [*NEED_POSITIVE, "balanced_accuracy", "neg_log_loss"])
 def test_scores_of_the_positive_class(scoring):
     X, y, lesion = photos(30)
-    options = {"param_grid": {"C": [0.1, 1]}, "outer": 3, "refit": False, "n_resamples": 20}
-    words = nested_cv(LogisticRegression(), X, y, lesion, scoring=scoring, pos_label="melanoma", **options)
-    numbers = nested_cv(LogisticRegression(), X, (y == "melanoma").astype(int), lesion, scoring=scoring, **options)
-    assert words.folds["inner_score"].to_numpy() == pytest.approx(numbers.folds["inner_score"].to_numpy())
-    assert words.folds["outer_score"].to_numpy() == pytest.approx(numbers.folds["outer_score"].to_numpy())
+    options = {"scoring": scoring, "param_grid": {"C": [0.1, 1]}, "outer": 3, "refit": False, "n_resamples": 20}
+    words = nested_cv(LogisticRegression(), X, y, lesion, pos_label="melanoma", **options)
+    numbers = nested_cv(LogisticRegression(), X, (y == "melanoma").astype(int), lesion, **options)
+    turned = nested_cv(LogisticRegression(), X, (y != "melanoma").astype(int), lesion, pos_label=0, **options)
+    for other in (numbers, turned):
+        for column in ("inner_score", "outer_score"):
+            assert words.folds[column].to_numpy() == pytest.approx(other.folds[column].to_numpy())
+
+
+@pytest.mark.parametrize("convert", [
+    lambda y: y.astype(object), lambda y: y.astype(bool).astype(object), lambda y: pd.Series(y, dtype="Int64"),
+    lambda y: pd.Series(y, dtype="boolean"), pd.Categorical, lambda y: pd.Series(y, index=y.argsort()[::-1]), list,
+])  # fmt: skip
+def test_labels_of_any_kind(convert):
+    X, y, lesion = photos(30)
+    y = (y == "melanoma").astype(int)
+    options = {"threshold": "balanced_accuracy", "outer": 3, "refit": False, "n_resamples": 20}
+    expected = nested_cv(LogisticRegression(), X, y, lesion, **options)
+    found = nested_cv(LogisticRegression(), X, convert(y), lesion, **options)
+    assert np.array_equal(found.decisions, expected.decisions)
+    assert found.scores == expected.scores
 
 
 def test_workers_change_nothing():
@@ -384,12 +399,17 @@ def test_workers_change_nothing():
         ({"outer": 16}, "too few for 16 folds"),
         ({"outer": 15, "inner": 15}, "14 groups, too few for 15 inner folds"),
         ({"scoring": "no_such"}, "no_such"),
+        ({"inner": [(np.arange(30), np.arange(30, 60))]}, "inner folds are of a part"),
+        ({"inner": GroupedCV(3, groups=np.arange(90))}, "inner folds are of a part"),
+        ({"param_grid": None, "search": GridSearchCV(Spy(), {"C": [1]}, refit=False)}, "refit=False"),
+        ({"y": ["nevus", "melanoma"]}, "inconsistent numbers"),
     ],
 )
 def test_refusals_come_before_the_first_fit(changed, message):
     X, y, lesion = photos(30)
+    options = {"y": y, "groups": lesion + 0.5, "pos_label": "melanoma", "param_grid": {"C": [1]}} | changed
     with pytest.raises(ValueError, match=message):
-        nested_cv(Spy(), X, y, **{"groups": lesion + 0.5, "pos_label": "melanoma", "param_grid": {"C": [1]}} | changed)
+        nested_cv(Spy(), X, **options)
     assert not EVENTS
 
 

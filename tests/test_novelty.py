@@ -8,9 +8,10 @@ import pytest
 from imblearn.over_sampling import SMOTE
 from PIL import Image
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -116,6 +117,22 @@ def test_kept_rows_are_bounded_and_drawn_by_group():
     assert np.isfinite(scores).all()
 
 
+def test_a_group_larger_than_max_rows_is_left_out_and_the_others_stay():
+    groups = np.repeat(np.arange(11), [50, *[1] * 10])
+    for seed in range(5):
+        fitted = NoveltyScore(max_rows=40, random_state=seed).fit(rows_of(60), groups=groups)
+        assert len(fitted.training_scores_) == 10
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA, "unknown"])
+def test_rows_of_no_group_are_groups_of_their_own(missing):
+    train = rows_of(40)
+    groups = [f"lesion_{i // 2}" for i in range(20)] + [missing] * 20
+    each = [f"lesion_{i // 2}" for i in range(20)] + [f"lesion_{i}" for i in range(20, 40)]
+    expected = NoveltyScore().fit(train, groups=each).training_scores_
+    np.testing.assert_array_equal(NoveltyScore().fit(train, groups=groups).training_scores_, expected)
+
+
 def test_clear_errors():
     train = rows_of(30)
     spoiled = train.copy()
@@ -206,6 +223,11 @@ def test_tables(data):
     assert (novelty.score_samples(old) > novelty.score_samples(table[45:])).all()
     with pytest.raises(LesionImageError, match="no column 'image'"):
         novelty.predict(table[["age", "sex", "site"]])
+
+
+def test_a_classifier_that_also_transforms_is_passed_over(data):
+    steps = [("color", LesionFeatures([("color", ColorFeatures())])), ("classifier", LinearDiscriminantAnalysis())]
+    assert [*LesionNovelty(Pipeline(steps)).fit(data.X, data.y).features_.named_steps] == ["color"]
 
 
 def test_a_classifier_measures_nothing(data):

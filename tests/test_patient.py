@@ -69,6 +69,12 @@ def test_one_lesion_and_missing_ids_have_defined_values():
     assert (rows[:4, :4] != 0).all()
 
 
+def test_ids_read_half_as_numbers_and_half_as_text_are_the_same():
+    table = drawn([4]).assign(patient_id=np.array([7, "7", 7.0, " 7"], object))
+    same = table.assign(patient_id="7")
+    np.testing.assert_array_equal(passing().fit_transform(table), passing().fit_transform(same))
+
+
 def test_photos_of_one_lesion_are_not_its_other_lesions():
     table = drawn([3]).assign(lesion_id=["x", "y", "z"])
     photos = pd.concat([table.iloc[:1]] * 5 + [table.iloc[1:]], ignore_index=True)

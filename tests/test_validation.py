@@ -58,7 +58,7 @@ def test_merge_groups_joins_what_shares_any_id_and_nothing_else(columns):
     assert merge_groups(*columns).tolist() == pd.factorize(np.array(components(columns)))[0].tolist()
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", "nan", "None"])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", "nan", "None", "unknown"])
 def test_missing_ids_tie_nothing(missing):
     column = pd.Series(["a", missing, "a", missing], dtype=object)
     assert merge_groups(column).tolist() == [0, 1, 0, 2]
@@ -70,6 +70,10 @@ def test_ids_turned_to_text_with_their_gaps_are_seen_through():
     text = np.array(pd.Series(["a", np.nan, np.nan]).astype(object).tolist()).astype(str)
     assert text.tolist() == ["a", "nan", "nan"]
     assert merge_groups(text).tolist() == [0, 1, 2]
+
+
+def test_ids_read_half_as_numbers_and_half_as_text_are_the_same():
+    assert merge_groups(np.array([7, "7", 7.0, " 7", "08", 8], object)).tolist() == [0, 0, 0, 0, 1, 2]
 
 
 def test_ids_of_different_columns_are_different_things():
@@ -143,6 +147,7 @@ def test_grouped_split_of_the_fewest_groups():
         ({"y": ["a"] * 8}, "two classes"),
         ({"test_size": 0}, "no shares"),
         ({"test_size": 0.8, "validation_size": 0.2}, "no shares"),
+        ({"test_size": 0.7, "validation_size": 0.3}, "no shares"),
         ({"validation_size": -0.1}, "no shares"),
     ],
 )
@@ -198,6 +203,8 @@ def test_grouped_cv_refuses():
         cross_val_score(LogisticRegression(), X, y, cv=GroupedCV(3))
     with pytest.raises(ValueError, match="y is None"):
         next(GroupedCV(3).split(X, groups=lesion))
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        next(GroupedCV(3).split(X, y[:-1], lesion))
     with pytest.raises(ValueError, match="give them once"):
         next(GroupedCV(3, groups=lesion).split(X, y, lesion))
     with pytest.raises(ValueError, match="missing"):

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-MISSING_TEXTS = ("", "nan", "NaN", "None", "NaT", "<NA>")  # what a missing id becomes when ids are turned to text
+from dermfeat.learning.metadata import id_codes
 
 
 def merge_groups(*columns):
@@ -14,8 +14,8 @@ def merge_groups(*columns):
     Parameters
     ----------
     *columns : (n,) sequence
-        Ids of lesions, patients, clusters of copies ... A missing id (None, NaN, an empty text, or the text that
-        NaN and None turn into) ties an image to no other.
+        Ids of lesions, patients, clusters of copies ... 7 and "7" are the same. A missing id (None, NaN, an empty
+        text, or a word of `dermfeat.learning.metadata.MISSING`, such as "nan" and "unknown") ties an image to no other.
 
     Returns
     -------
@@ -35,15 +35,15 @@ def merge_groups(*columns):
     >>> merge_groups(lesion, patient)
     array([0, 0, 0, 1, 1, 2])
     """
-    factorized = [pd.factorize(_column(column)) for column in columns]
-    lengths = [len(codes) for codes, _ in factorized]
+    coded = [id_codes(column) for column in columns]
+    lengths = [len(codes) for codes in coded]
     if len(set(lengths)) != 1:
         raise ValueError(f"the columns hold {lengths} ids; give one or more, each with one id per image")
     nodes, ends = lengths[0], []
-    for codes, ids in factorized:
+    for codes in coded:
         known = np.flatnonzero(codes >= 0)
         ends.append((known, nodes + codes[known]))
-        nodes += len(ids)
+        nodes += codes.max(initial=-1) + 1
     rows, cols = np.concatenate(ends, axis=1)
     graph = coo_matrix((np.ones(len(rows), bool), (rows, cols)), shape=(nodes, nodes))
     _, component = connected_components(graph, directed=False)
@@ -57,18 +57,17 @@ def group_ids(groups, n):
             "groups is None, so photos of one lesion could be trained on and tested. Give the lesion or patient id of "
             "each image; range(len(X)) says that every image shows a lesion of its own"
         )
-    columns = _columns(groups)
-    for column in columns:
-        values = _column(column)
-        if len(values) != n:
-            raise LengthError(f"there are {len(values)} groups and {n} images")
-        missing = np.flatnonzero(pd.isna(values))
+    coded = [id_codes(column) for column in _columns(groups)]
+    for codes in coded:
+        if len(codes) != n:
+            raise LengthError(f"there are {len(codes)} groups and {n} images")
+        missing = np.flatnonzero(codes < 0)
         if len(missing):
             raise ValueError(
                 f"the group of image {missing[0]} is missing ({len(missing)} of {n} are). If each of them shows a "
                 "lesion of its own, pass merge_groups(...) of the columns; else fill them in or leave the images out"
             )
-    return merge_groups(*columns)
+    return merge_groups(*coded)
 
 
 def checked_labels(y):
@@ -78,6 +77,7 @@ def checked_labels(y):
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"y has the shape {y.shape}; give one label per image")
+    y = pd.Series(y).infer_objects().to_numpy() if y.dtype == object else y  # numbers and booleans as objects
     missing = np.flatnonzero(pd.isna(y))
     if len(missing):
         raise ValueError(f"y[{missing[0]}] is missing ({len(missing)} of {len(y)}); leave such images out")
@@ -108,12 +108,3 @@ def _columns(groups):
     if isinstance(groups, (list, tuple)) and all(isinstance(c, (list, tuple, np.ndarray, pd.Series)) for c in groups):
         return list(groups)
     return [groups]
-
-
-def _column(column):
-    """Return the ids as object ndarray with None where they are missing."""
-    values = np.asarray(column if hasattr(column, "__array__") else list(column), dtype=object)
-    if values.ndim != 1:
-        raise ValueError(f"found ids of the shape {values.shape}; give columns with one id per image")
-    missing = pd.isna(values) | pd.Series(values, dtype=object).isin(MISSING_TEXTS).to_numpy()
-    return np.where(missing, None, values)

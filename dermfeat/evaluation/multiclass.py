@@ -25,9 +25,10 @@ def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
     -------
     dict
         ``n``, ``accuracy`` (most probable class) with ``accuracy_interval`` (Wilson), ``balanced_accuracy`` (mean
-        recall), ``macro_f1``, ``macro_auc`` (unweighted mean of each class against the rest) with
-        ``macro_auc_interval`` (cluster bootstrap), ``recall`` and ``recall_interval``: dicts by class, ``count``:
-        images of each class, ``confusion``: true by predicted counts, in the order of `classes`.
+        recall), ``macro_f1``, ``macro_auc`` (unweighted mean of each class against the rest), ``recall`` and
+        ``recall_interval`` (Wilson): dicts by class, ``count``: images of each class, ``confusion``: true by predicted
+        counts, in the order of `classes`. ``balanced_accuracy_interval`` and ``macro_auc_interval`` are by cluster
+        bootstrap.
 
     Raises
     ------
@@ -42,21 +43,20 @@ def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
     if set(y_true.tolist()) != set(classes.tolist()):
         odd = sorted(set(y_true.tolist()) ^ set(classes.tolist()), key=str)
         raise ValueError(f"{odd} are not in both y_true and classes; every class needs an image and a column")
-    predicted = classes[proba.argmax(axis=1)]
-    matrix = confusion_matrix(y_true, predicted, labels=classes)
+    truth, called = np.argmax(y_true[:, None] == classes, axis=1), proba.argmax(axis=1)
+    matrix = confusion_matrix(truth, called, labels=range(len(classes)))
     totals, hits = matrix.sum(axis=1).tolist(), np.diag(matrix).tolist()
-    truth = y_true[:, None] == classes
+    resampling = {"groups": groups, "n_resamples": n_resamples}
     pairs = dict(zip(classes.tolist(), zip(hits, totals, strict=True), strict=True))
     return {
         "n": len(y_true),
         "accuracy": sum(hits) / len(y_true),
         "accuracy_interval": wilson_interval(sum(hits), len(y_true)),
-        "balanced_accuracy": float(balanced_accuracy_score(y_true, predicted)),
-        "macro_f1": float(f1_score(y_true, predicted, average="macro", labels=classes)),
+        "balanced_accuracy": float(balanced_accuracy_score(truth, called)),
+        "balanced_accuracy_interval": bootstrap_interval(balanced_accuracy_score, truth, called, **resampling),
+        "macro_f1": float(f1_score(truth, called, average="macro", labels=range(len(classes)))),
         "macro_auc": macro_auc(truth, proba),
-        "macro_auc_interval": bootstrap_interval(
-            lambda y, p: macro_auc(y[:, None] == classes, p), y_true, proba, groups=groups, n_resamples=n_resamples
-        ),
+        "macro_auc_interval": bootstrap_interval(macro_auc, truth, proba, **resampling),
         "recall": {name: hit / total for name, (hit, total) in pairs.items()},
         "recall_interval": {name: wilson_interval(hit, total) for name, (hit, total) in pairs.items()},
         "count": {name: total for name, (_, total) in pairs.items()},
@@ -65,5 +65,5 @@ def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
 
 
 def macro_auc(truth, proba):
-    """Return the unweighted mean of each class's AUC against the rest; `truth` and `proba` are (n, n_classes)."""
-    return float(np.mean([roc_auc_score(truth[:, k], proba[:, k]) for k in range(truth.shape[1])]))
+    """Return the unweighted mean of each class's AUC against the rest; `truth` holds columns of `proba`."""
+    return float(np.mean([roc_auc_score(truth == k, column) for k, column in enumerate(proba.T)]))

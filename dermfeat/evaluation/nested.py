@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import _safe_indexing, check_consistent_length
 
 from dermfeat.evaluation.groups import checked_labels, group_ids, require_groups
-from dermfeat.evaluation.metrics import binary_scores, bootstrap_interval, wilson_interval
+from dermfeat.evaluation.metrics import binary_scores
+from dermfeat.evaluation.multiclass import multiclass_scores
 from dermfeat.evaluation.tuned import TunedClassifier
 from dermfeat.evaluation.validation import grouped_folds
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class NestedResult:
     """What `nested_cv` found; printed, a report.
 
@@ -40,8 +39,7 @@ class NestedResult:
         best_params.
     scores : dict
         Of all images together. Two classes: as `binary_scores`, "accuracy" to "balanced_accuracy" from `decisions`.
-        More: ``n``, ``accuracy``, ``balanced_accuracy``, ``auc`` (macro, one against the rest) with intervals. The
-        intervals of AUC and, for more classes, balanced accuracy resample groups.
+        More: as `multiclass_scores`. Bootstrap intervals resample groups.
     estimator : TunedClassifier or None
         Fitted to everything by the same recipe; the fitted pipeline is its ``estimator_``.
     """
@@ -69,7 +67,10 @@ class NestedResult:
         return "\n".join([*lines, self.folds.round(3).to_string()])
 
 
-SHOWN = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "average_precision", "brier")
+SHOWN = (
+    "auc", "macro_auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "average_precision",
+    "brier",
+)  # fmt: skip
 
 
 def nested_cv(
@@ -107,8 +108,10 @@ def nested_cv(
         Two classes or more.
     groups : (n,) sequence, or several of them, or DataFrame
         Ids of lesions, patients, copies; several columns are joined as `merge_groups` does.
-    param_grid, search, n_iter, inner, scoring, pos_label, calibration, threshold
+    param_grid, search, n_iter, scoring, pos_label, calibration, threshold
         As for `TunedClassifier`.
+    inner : int or splitter, default=3
+        Inner folds, of a part of the images; a number means `GroupedCV`.
     outer : int, splitter or list of (train, test), default=5
         Outer folds; a number means `GroupedCV`. Each image is tested once.
     n_jobs : int, optional
@@ -149,7 +152,8 @@ def nested_cv(
     (3,)
     """
     y = checked_labels(y)
-    ids = group_ids(groups, _num_samples(X))
+    check_consistent_length(X, y)
+    ids = group_ids(groups, len(y))
     recipe = TunedClassifier(
         estimator,
         param_grid=param_grid,
@@ -200,6 +204,8 @@ def _check_folds(folds, y, ids, inner):
     if (tested != 1).any():
         i = np.flatnonzero(tested != 1)[0]
         raise ValueError(f"the outer folds test image {i} {tested[i]} times; each image must be tested once")
+    if not isinstance(inner, Integral) and (not hasattr(inner, "split") or getattr(inner, "groups", None) is not None):
+        raise ValueError("inner folds are of a part of the images: give a number, or a splitter without bound groups")
     for train, _ in folds:
         if isinstance(inner, Integral):
             require_groups(y[train], ids[train], inner, "inner folds")
@@ -224,7 +230,7 @@ def _one_fold(model, X, y, ids, train, test):
 
 def _scores(y, probabilities, decisions, classes, positive, ids, n_resamples):
     if len(classes) > 2:
-        return _scores_of_many(y, probabilities, decisions, classes, ids, n_resamples)
+        return multiclass_scores(y, probabilities, classes=classes, groups=ids, n_resamples=n_resamples)
     options = {"pos_label": positive, "groups": ids}
     scores = binary_scores(y, probabilities[:, classes == positive][:, 0], n_resamples=n_resamples, **options)
     called = binary_scores(y, (decisions == positive).astype(float), n_resamples=1, **options)
@@ -232,26 +238,6 @@ def _scores(y, probabilities, decisions, classes, positive, ids, n_resamples):
 
 
 SCORES_OF_PROBABILITY = ("auc", "average_precision", "brier", "partial_auc")
-
-
-def _scores_of_many(y, probabilities, decisions, classes, ids, n_resamples):
-    codes, called = np.searchsorted(classes, y), np.searchsorted(classes, decisions)
-    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
-    right = int(np.sum(codes == called))
-    resampling = {"groups": ids, "n_resamples": n_resamples}
-    return {
-        "n": len(y),
-        "accuracy": right / len(y),
-        "accuracy_interval": wilson_interval(right, len(y)),
-        "balanced_accuracy": float(balanced_accuracy_score(codes, called)),
-        "balanced_accuracy_interval": bootstrap_interval(balanced_accuracy_score, codes, called, **resampling),
-        "auc": _macro_auc(codes, probabilities),
-        "auc_interval": bootstrap_interval(_macro_auc, codes, probabilities, **resampling),
-    }
-
-
-def _macro_auc(codes, probabilities):
-    return float(roc_auc_score(codes, probabilities, multi_class="ovr", average="macro"))
 
 
 def _with_interval(scores, name):

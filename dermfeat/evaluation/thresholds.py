@@ -39,7 +39,7 @@ def choose_threshold(is_positive, probability, rule):
         case {"sensitivity": float() | int() as least, **other} if not other and 0 < least <= 1:
             place = np.flatnonzero(tpr >= least)[0]
         case {"specificity": float() | int() as least, **other} if not other and 0 < least <= 1:
-            place = np.flatnonzero(1 - fpr >= least)[-1]
+            place = np.flatnonzero(1 - fpr >= least - 1e-12)[-1]  # 1 - 0.07 is less than 0.93
         case _:
             raise ValueError(
                 f"threshold={rule!r}; give a number, 'balanced_accuracy', {{'sensitivity': 0.95}}, "

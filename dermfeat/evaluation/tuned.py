@@ -5,8 +5,10 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import (
     average_precision_score,
+    brier_score_loss,
     f1_score,
     get_scorer,
+    jaccard_score,
     make_scorer,
     precision_score,
     recall_score,
@@ -22,11 +24,15 @@ from dermfeat.evaluation.validation import grouped_folds
 from dermfeat.learning import positive_index
 
 NEED_POSITIVE = {  # scikit-learn's scorers of these names take 1 for the positive class
-    "average_precision": (average_precision_score, "predict_proba"),
-    "f1": (f1_score, "predict"),
-    "precision": (precision_score, "predict"),
-    "recall": (recall_score, "predict"),
-}
+    "average_precision": {"score_func": average_precision_score, "response_method": "predict_proba"},
+    "neg_brier_score": {
+        "score_func": brier_score_loss, "response_method": "predict_proba", "greater_is_better": False
+    },
+    "f1": {"score_func": f1_score},
+    "jaccard": {"score_func": jaccard_score},
+    "precision": {"score_func": precision_score},
+    "recall": {"score_func": recall_score},
+}  # fmt: skip
 
 
 class TunedClassifier(ClassifierMixin, BaseEstimator):
@@ -140,10 +146,13 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         self.check_options()
         folds = grouped_folds(self.inner, X, y, groups, self.random_state)
-        self.search_ = self._search(folds).fit(X, y) if self.tunes else None
-        self.estimator_ = self.search_.best_estimator_ if self.tunes else clone(self.estimator).fit(X, y)
-        self.best_params_ = self.search_.best_params_ if self.tunes else {}
-        self.best_score_ = float(self.search_.best_score_) if self.tunes else np.nan
+        if self.tunes:
+            self.search_ = self._search(folds).fit(X, y)
+            self.estimator_, self.best_params_ = self.search_.best_estimator_, self.search_.best_params_
+            self.best_score_ = float(self.search_.best_score_)
+        else:
+            self.search_, self.best_params_, self.best_score_ = None, {}, np.nan
+            self.estimator_ = clone(self.estimator).fit(X, y)
         self.calibrator_ = self.threshold_ = None
         if self.calibration is not None or not (self.threshold is None or is_number(self.threshold)):
             self._learn_from_left_out(self._left_out(X, y, folds), y)
@@ -189,14 +198,15 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         if self.scoring == "roc_auc" and len(self.classes_) > 2:
             return get_scorer("roc_auc_ovr")
         if isinstance(self.scoring, str) and self.scoring in NEED_POSITIVE and len(self.classes_) == 2:
-            metric, response = NEED_POSITIVE[self.scoring]
-            return make_scorer(metric, response_method=response, pos_label=self.classes_[self.positive_index()])
+            return make_scorer(**NEED_POSITIVE[self.scoring], pos_label=self.classes_[self.positive_index()])
         return get_scorer(self.scoring)
 
     def check_options(self):
         """Refuse options that are unknown or do not go together, by trying them, given `classes_`."""
         if not isinstance(self.search, str) and self.param_grid is not None:
             raise ValueError("a search object or callable brings its own candidates; leave param_grid out")
+        if not getattr(self.search, "refit", True):
+            raise ValueError("the search object has refit=False, so there is no best estimator; leave refit as it is")
         if isinstance(self.search, str) and self.search not in ("grid", "random"):
             raise ValueError(f"search={self.search!r}; give 'grid', 'random', a search object or a callable")
         if self.calibration is not None:
@@ -239,8 +249,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
             probabilities = self.calibrator_.predict_proba(probabilities)
         if self.threshold is not None:
             positive = self.positive_index()
-            is_positive = y == self.classes_[positive]
-            self.threshold_ = choose_threshold(is_positive, probabilities[:, positive], self.threshold)
+            self.threshold_ = choose_threshold(y == self.classes_[positive], probabilities[:, positive], self.threshold)
 
 
 def _fit_and_predict(estimator, X, y, train, test, classes):

@@ -12,7 +12,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import _num_samples
 
 from dermfeat.evaluation.groups import LengthError, checked_labels, group_ids, require_groups
@@ -68,7 +68,7 @@ def grouped_split(y, groups, *, test_size=0.2, validation_size=0, random_state=0
     """
     y = checked_labels(y)
     ids = group_ids(groups, len(y))
-    if min(test_size, 1 - test_size - validation_size) <= 0 or validation_size < 0:
+    if test_size <= 0 or validation_size < 0 or test_size + validation_size >= 1:
         raise ValueError(
             f"test_size={test_size} and validation_size={validation_size} are no shares of the images that leave some "
             "to train on; give numbers between 0 and 1"
@@ -159,7 +159,8 @@ class GroupedCV(BaseCrossValidator):
             has fewer groups than there are folds.
         """
         y = checked_labels(y)
-        ids = self._ids(_num_samples(X), groups)
+        check_consistent_length(X, y)
+        ids = self._ids(len(y), groups)
         require_groups(y, ids, self.n_splits, "folds")
         for repeat in range(self._checked_repeats()):
             seed = self.random_state + repeat if isinstance(self.random_state, Integral) else self.random_state
@@ -216,8 +217,7 @@ def grouped_folds(cv, X, y, groups, random_state=0):
 
 
 def _require_classes(y, train, test):
-    lacking = np.setdiff1d(y[train], y[test], assume_unique=False)
-    lacking = lacking if len(lacking) else np.setdiff1d(y[test], y[train])
+    lacking = np.setxor1d(y[train], y[test])
     if len(lacking):
         raise ValueError(
             f"class {lacking[0]!r} is not on both sides of a fold: its groups are few or large. Ask for fewer folds or "

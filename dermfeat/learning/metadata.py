@@ -38,7 +38,7 @@ class MetadataFeatures(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    columns_ : list of str
+    columns_ : (n_columns,) object ndarray of str
         The columns of the training table. `transform` finds them by name: their order is free, others are ignored.
     fill_ : dict of str to float
         The median of each numeric column.
@@ -116,8 +116,8 @@ class MetadataFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         names = []
         for name in self.columns_:
-            levels = [f"{name}_{level}" for level in self.levels_[name]] if name in self.levels_ else None
-            names += [name] if levels is None else [*levels, f"{name}_is_other"]
+            levels = [*self.levels_[name], "is_other"] if name in self.levels_ else []
+            names += [f"{name}_{level}" for level in levels] or [name]
             names.append(f"{name}_is_missing")
         return np.asarray(names, dtype=object)
 
@@ -151,16 +151,15 @@ class MetadataFeatures(TransformerMixin, BaseEstimator):
         numbers = _parsed(np.where(missing, 0, values))
         low, high = (LIMITS if self.limits is None else self.limits).get(name, (-np.inf, np.inf))
         wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
-        beyond = ~missing & ~wrong & ((numbers < low) | (numbers > high))
-        cures = {
-            "not a finite number": "list the numeric columns in numeric=",
-            f"beyond {low} to {high}": "give limits=",
-        }
-        for bad, (found, cure) in zip((wrong, beyond), cures.items(), strict=True):
+        beyond = ~missing & ((numbers < low) | (numbers > high))
+        for bad, found, cure in (
+            (wrong, "not a finite number", "list the numeric columns in numeric="),
+            (beyond, f"beyond {low} to {high}", "give limits="),
+        ):
             if bad.any():
                 row = int(np.flatnonzero(bad)[0])
-                found = f"{values[row]!r} is {found}"
-                raise LesionImageError(f"row {row}, column {name!r}", found, f"Correct it, leave it empty, or {cure}.")
+                item, found = f"row {row}, column {name!r}", f"{values[row]!r} is {found}"
+                raise LesionImageError(item, found, f"Correct it, leave it empty, or {cure}.")
         return numbers
 
     def _check_names(self):
@@ -227,11 +226,38 @@ def is_missing(values, words=MISSING):
     return np.array([pd.isna(value) or (isinstance(value, str) and word(value) in words) for value in values], bool)
 
 
+def id_codes(ids):
+    """Return the (n,) int ndarray that numbers the ids of patients, lesions ... from 0; -1 where one is missing.
+
+    7, 7.0, "7" and " 7" are the same id: pandas reads parts of a long column as numbers and others as text.
+
+    Raises
+    ------
+    ValueError
+        If `ids` is not 1-D.
+    """
+    ids = np.asarray(ids if hasattr(ids, "__array__") else list(ids), dtype=object)
+    if ids.ndim != 1:
+        raise ValueError(f"found ids of the shape {ids.shape}; give columns with one id per image")
+    return pd.factorize(np.where(is_missing(ids), None, np.array([_text(entry) for entry in ids], dtype=object)))[0]
+
+
+def id_numbers(ids):
+    """Return the (n,) int ndarray that numbers the ids as `id_codes` does, each missing one anew."""
+    codes = id_codes(ids)
+    alone = codes < 0
+    codes[alone] = len(codes) + np.arange(alone.sum())
+    return pd.factorize(codes)[0]
+
+
 def word(value):
     """Return a level as text in lower case, with ``_`` for spaces; 1, 1.0 and "1" are the same."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    return "_".join(str(value).casefold().replace("_", " ").split())
+    return "_".join(_text(value).casefold().replace("_", " ").split())
+
+
+def _text(value):
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value) if whole else value).strip()
 
 
 def _parsed(values):

@@ -1,7 +1,7 @@
 """How strange a row is to the training rows: NoveltyScore for rows of numbers, LesionNovelty for images."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone, is_classifier
 from sklearn.covariance import LedoitWolf
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import pairwise_distances_chunked
@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from dermfeat._errors import LesionImageError
+from dermfeat.learning.metadata import id_numbers
 
 FOLDS = 10
 MEGABYTES = 128  # of distances at a time
@@ -31,7 +32,7 @@ class NoveltyScore(OutlierMixin, TransformerMixin, BaseEstimator):
     contamination : float in (0, 0.5], default=0.05
         Share of the training rows that `predict` would call strange.
     max_rows : int, default=3000
-        At most so many training rows are kept, drawn by whole groups.
+        At most so many training rows are kept, drawn by whole groups; larger groups are left out.
     random_state : int, RandomState or None, default=0
         Draws them.
 
@@ -74,7 +75,8 @@ class NoveltyScore(OutlierMixin, TransformerMixin, BaseEstimator):
         X : (n, n_columns) array of finite numbers, two rows or more
         y : ignored
         groups : (n,) sequence, optional
-            Lesions or patients: rows of one group are not measured against each other.
+            Lesions or patients: rows of one group are not measured against each other. A row whose group is missing
+            is a group of its own.
 
         Raises
         ------
@@ -125,7 +127,7 @@ class NoveltyScore(OutlierMixin, TransformerMixin, BaseEstimator):
         """Fit and return the scores of all training rows."""
         self._check_parameters()
         rows = self._rows(X, fitting=True)
-        groups = np.arange(len(rows)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        groups = np.arange(len(rows)) if groups is None else id_numbers(groups)
         check_consistent_length(rows, groups)
         kept = _draw_groups(groups, self.max_rows, check_random_state(self.random_state))
         count = len(np.unique(groups[kept]))
@@ -231,9 +233,10 @@ class _Neighbours:
 
 def _draw_groups(groups, max_rows, random):
     """Return the (n,) bool ndarray of the rows to keep: whole groups in random order while they fit."""
-    order = random.permutation(groups.max() + 1)
-    sizes = np.bincount(groups)[order]
-    return np.isin(groups, order[np.cumsum(sizes) <= max_rows])
+    sizes = np.bincount(groups)
+    order = random.permutation(len(sizes))
+    order = order[sizes[order] <= max_rows]
+    return np.isin(groups, order[np.cumsum(sizes[order]) <= max_rows])
 
 
 def _measuring(model):
@@ -242,5 +245,8 @@ def _measuring(model):
         if not hasattr(model, "transform"):
             raise TypeError(f"features is a {type(model).__name__}: give a pipeline or a transformer of images")
         return model
-    steps = [(name, step) for name, step in model.steps if not hasattr(step, "fit_resample")]
-    return Pipeline([(name, step) for name, step in steps if step == "passthrough" or hasattr(step, "transform")])
+    return Pipeline([(name, step) for name, step in model.steps if isinstance(step, str) or _measures(step)])
+
+
+def _measures(step):
+    return hasattr(step, "transform") and not hasattr(step, "fit_resample") and not is_classifier(step)

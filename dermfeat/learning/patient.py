@@ -1,14 +1,13 @@
 """PatientRelativeFeatures: how much a lesion differs from the other lesions of its patient ("ugly duckling")."""
 
 import numpy as np
-import pandas as pd
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from dermfeat._errors import LesionImageError
 from dermfeat.extraction import LesionFeatures
-from dermfeat.learning.metadata import as_table, is_missing, require_columns
+from dermfeat.learning.metadata import as_table, id_numbers, require_columns
 
 OUTPUTS = ("z", "rank", "distance", "log_lesions")
 
@@ -174,26 +173,21 @@ class PatientRelativeFeatures(TransformerMixin, BaseEstimator):
 
     def _ids(self, table):
         """Return the (n,) numbers of each row's patient and lesion."""
-        patient = _numbered(table[self.patient_id])
-        if self.lesion_id is None:
-            return patient, np.arange(len(table))
-        return patient, _numbered(table[self.lesion_id])
+        lesion = np.arange(len(table)) if self.lesion_id is None else id_numbers(table[self.lesion_id])
+        return id_numbers(table[self.patient_id]), lesion
 
     def _rows(self, table, values):
         patients = Patients(values, *self._ids(table))
-        blocks = []
-        if "z" in self.outputs or "distance" in self.outputs:
-            z = patients.z(self.scale_, self.shrinkage)
-        if "z" in self.outputs:
-            blocks.append(z)
-        if "rank" in self.outputs:
-            blocks.append(patients.ranks())
-        if "distance" in self.outputs:
-            blocks.append(np.abs(z).mean(axis=1))
-        if "log_lesions" in self.outputs:
-            blocks.append(np.log(patients.count))
-        rows = np.full((len(table), len(self.get_feature_names_out())), np.nan, np.float32)
-        rows[patients.measured] = np.column_stack(blocks)[patients.lesion]
+        z = patients.z(self.scale_, self.shrinkage)
+        blocks = {
+            "z": lambda: z,
+            "rank": patients.ranks,
+            "distance": lambda: np.abs(z).mean(axis=1),
+            "log_lesions": lambda: np.log(patients.count),
+        }
+        chosen = np.column_stack([blocks[kind]() for kind in OUTPUTS if kind in self.outputs])
+        rows = np.full((len(table), chosen.shape[1]), np.nan, np.float32)
+        rows[patients.measured] = chosen[patients.lesion]
         return rows
 
 
@@ -258,12 +252,3 @@ class Patients:
     def _sum(self, values):
         """Sum over the lesions of each patient, and repeat the sum for each of them."""
         return np.repeat(np.add.reduceat(values, self.starts, axis=0), self.sizes, axis=0)
-
-
-def _numbered(ids):
-    """Return the (n,) int ndarray that numbers the ids, each missing one anew."""
-    ids = ids.to_numpy(dtype=object)
-    missing = is_missing(ids)
-    numbers = pd.factorize(np.array([str(entry).strip() for entry in ids], dtype=object))[0]
-    numbers[missing] = len(ids) + np.arange(missing.sum())
-    return numbers
