@@ -3,6 +3,7 @@
 import io
 from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +63,41 @@ def test_copies_and_two_labels(single):
     assert report.groups[30] == report.groups[2]
     assert report.groups[32] == report.groups[9]
     assert len(set(report.groups)) == 30
+
+
+def second_shot(rgb, degrees=3):
+    """What the next photo shows if the dermoscope was turned a little."""
+    height, width = rgb.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return cv2.warpAffine(rgb, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
+
+
+def test_shots_of_one_lesion_are_no_copies(single):
+    X = [*single.X, second_shot(single.X[4]), jpeg(single.X[9])]
+    y = [*single.y, "other", single.y[9]]
+    report = audit(X, y, split=["train"] * 30 + ["test"] * 2)
+    shots = found(report, "same_lesion_shots")
+    assert (places(report, "same_lesion_shots"), shots.items["partner"].tolist()) == ([30], [4])
+    assert f"'other', there '{single.y[4]}'" in shots.items["what"][0]
+    assert places(report, "near_copies") == [31]
+    assert "same_image_two_labels" not in report.codes
+    assert report.groups[30] == report.groups[4]
+    assert places(report, "copies_across_split") == [4, 9, 30, 31]
+    assert report.clean(drop=["near_copies"]).tolist() == list(range(31))
+    with pytest.raises(ValueError, match="same_lesion_shots"):
+        report.clean(drop=["same_lesion_shots"])
+
+
+def test_pairs_across_groups_are_counted(single):
+    X = [*single.X, second_shot(single.X[4]), jpeg(single.X[9]), jpeg(single.X[8])]
+    inside = audit(X, groups=[*single.groups, *single.groups[[4, 9, 8]]])
+    assert "; 0 of them across groups" in found(inside, "near_copies").sentence
+    assert found(inside, "same_lesion_shots").severity == "note"
+    assert "copies_across_groups" not in inside.codes
+    across = audit(X, groups=[*single.groups, "new", single.groups[9], "another"])
+    assert "; 1 of them across groups" in found(across, "near_copies").sentence
+    assert found(across, "same_lesion_shots").severity == "warning"
+    assert places(across, "copies_across_groups") == [4, 30, 8, 32]
 
 
 def test_near_copies_under_two_labels(single):
@@ -167,7 +203,9 @@ def test_bad_images_are_findings(tmp_path, single):
     assert places(report, "unreadable") == [1, 2, 3, 5]
     what = found(report, "unreadable").items["what"]
     assert "there is no such file" in what[1]
-    assert "broken.jpg" in what[0]
+    assert what[3].startswith("found int")
+    assert "broken.jpg" in found(report, "unreadable").items["name"][0]
+    assert str(report).count("broken.jpg") == 1
     assert places(report, "small_images") == [4]
     assert report.clean().tolist() == [0, 4]
 
@@ -254,6 +292,7 @@ def test_the_same_in_worker_processes(lesions):
         ({"metadata": pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])}, "twice"),
         ({"folds": [([0], [2])]}, "outside 0 ... 1"),
         ({"folds": [3]}, r"folds\[0\]"),
+        ({"folds": 5}, "folds: found 5"),
         ({"folds": [([0.5], [1])]}, r"folds\[0\]"),
         ({"margin": 0.7}, "margin"),
     ],
@@ -307,6 +346,7 @@ def test_report_as_text_table_and_page(tmp_path, single):
     assert page.open == []
     assert not [tag for tag, _ in page.tags if tag in ("script", "b", "link") and tag != "b"]
     assert evil in "".join(page.text)
+    assert report.closing in "".join(page.text)
     sources = [attrs["src"] for tag, attrs in page.tags if tag == "img"]
     assert len(sources) >= 4
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)

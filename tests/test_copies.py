@@ -2,11 +2,13 @@
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from dermfeat import datasets
 from dermfeat.auditing.copies import ORIENTATIONS, copy_clusters, exact_copies, fingerprint, near_copies, oriented
 from dermfeat.auditing.neighbours import NEAREST, TREES, candidate_pairs
+from dermfeat.auditing.shots import MISFIT, TURN, differences, other_shots
 
 
 def encoded(image, quality=60):
@@ -41,6 +43,15 @@ CHANGES = {
     "squashed, rotated, encoded": lambda image: encoded(np.ascontiguousarray(np.rot90(resized(image, 140, 140), 3))),
     "cropped, darker": lambda image: lightened(cropped(image, 0.03), 0.9),
 }
+
+SHOTS = (
+    ("0027097", "0027670"),
+    ("0025511", "0030588"),
+    ("0030654", "0031822"),
+    ("0027893", "0030935"),
+    ("0030757", "0031358"),
+    ("0029323", "0031171"),
+)
 
 
 def links(pairs):
@@ -93,6 +104,74 @@ def test_copies_of_photos(photos, photo_prints, change):
     planted = {(i, i + n) for i in range(n)}
     assert len(found & planted) >= 0.99 * n
     assert not found - planted
+
+
+def is_other_shot(first, second):
+    turn, misfit = differences(first, second)
+    return turn > TURN or misfit > MISFIT
+
+
+def upright(change):
+    return {
+        "mirrored": np.fliplr,
+        "rotated by 90°": np.rot90,
+        "squashed, rotated, encoded": lambda x: np.rot90(x, 3),
+    }.get(change, lambda x: x)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_copies_are_no_other_shots(drawn, change):
+    for image in drawn[::4]:
+        assert not is_other_shot(upright(change)(image), CHANGES[change](image))
+
+
+def test_copies_of_photos_are_no_other_shots(photos):
+    shots = [
+        is_other_shot(upright(change)(image), np.ascontiguousarray(CHANGES[change](image)))
+        for image in photos[::6]
+        for change in CHANGES
+    ]
+    assert np.mean(shots) < 0.01
+
+
+def hairy(image, seed):
+    """Draw five hairs, about a pixel wide at the size at which images are compared."""
+    image = image.copy()
+    for ends in np.random.default_rng(seed).uniform(0.1, 0.9, (5, 2, 2)) * image.shape[1::-1]:
+        cv2.line(image, *ends.astype(int).tolist(), (60, 45, 40), 2, cv2.LINE_AA)
+    return image
+
+
+@pytest.mark.parametrize("degrees", [0, 1, 2, -2])
+def test_turn(degrees):
+    noise = np.random.default_rng(0).normal(size=(160, 160, 3))
+    image = np.clip(128 + 300 * cv2.GaussianBlur(noise, (0, 0), 3), 0, 255).astype(np.uint8)
+    turn = cv2.getRotationMatrix2D((79.5, 79.5), degrees, 1)
+    turned = cv2.warpAffine(image, turn, (160, 160), borderMode=cv2.BORDER_REFLECT)
+    assert differences(image, turned)[0] == pytest.approx(np.sin(np.radians(abs(degrees))), abs=1e-3)
+    assert differences(image, turned)[1] < 0.001
+
+
+def test_moved_hairs_are_another_shot(drawn):
+    for image in drawn[::4]:
+        assert not is_other_shot(hairy(image, 0), encoded(hairy(image, 0)))
+        assert is_other_shot(hairy(image, 0), encoded(hairy(image, 1)))
+
+
+def test_consecutive_shots_of_ham10000(shared_data):
+    """Pairs judged by eye: hairs, bubbles, reflexes or the ruler moved."""
+    files = [str(shared_data / "ham10000" / "images" / f"ISIC_{name}.jpg") for pair in SHOTS for name in pair]
+    table = pd.DataFrame({"i": range(0, len(files), 2), "j": range(1, len(files), 2)})
+    assert other_shots(files, table.assign(similarity=0.9, orientation=0)).all()
+    assert not other_shots(files, table.assign(similarity=0.99, orientation=0)).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 500, 3), (20, 30, 3)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_what_cannot_be_compared_is_one_photo(shape, value):
+    assert not is_other_shot(np.full(shape, value, np.uint8), np.full((90, 120, 3), 255 - value, np.uint8))
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert np.isfinite(differences(noise, np.full((90, 120, 3), value, np.uint8))).all()
 
 
 def test_photos_alone_have_no_copies(photo_prints):

@@ -1,5 +1,6 @@
 """`audit`: look at a data set before learning from it."""
 
+import numpy as np
 import pandas as pd
 
 from dermfeat.auditing import findings_copies, findings_groups, findings_images, findings_labels
@@ -8,6 +9,7 @@ from dermfeat.auditing.inputs import Case, fold_list, table, texts
 from dermfeat.auditing.one_pass import look
 from dermfeat.auditing.report import AuditReport
 from dermfeat.auditing.shortcuts import shortcuts
+from dermfeat.auditing.shots import other_shots
 from dermfeat.reading import as_references
 
 CHECKS = (
@@ -20,6 +22,7 @@ CHECKS = (
     findings_images.masks,
     findings_copies.exact_copies,
     findings_copies.near_copies,
+    findings_copies.same_lesion_shots,
     findings_copies.copies_across_groups,
     shortcuts,
     findings_images.not_dermoscopy,
@@ -46,7 +49,7 @@ def audit(
 ):
     """Look for what spoils results: copies, leaks, shortcuts, broken images and masks.
 
-    Each image is decoded once. A faulty image never stops the audit; it becomes a finding.
+    Each image is decoded once, those of like pairs again. A faulty image never stops the audit; it becomes a finding.
 
     Parameters
     ----------
@@ -105,18 +108,22 @@ def audit(
     split, metadata = texts(split, "split", length), table(metadata, length)
     folds = fold_list(folds, labels, groups, length)
     facts, fingerprints = look(references, overview=overview, n_jobs=n_jobs, progress=progress)
-    exact, near = _copies(facts["digest"], fingerprints)
-    case = Case(references, facts, labels, groups, split, folds, metadata, exact, near, margin, random_state)
+    exact, like = _pairs(facts["digest"], fingerprints)
+    shot = other_shots(references, like, n_jobs=n_jobs)
+    pairs = {"exact": exact, "near": like[~shot], "shots": like[shot]}
+    case = Case(
+        references, facts, labels, groups, split, folds, metadata, **pairs, margin=margin, random_state=random_state
+    )
     return AuditReport(case, [finding for check in CHECKS for finding in check(case)])
 
 
-def _copies(digests, fingerprints):
-    """Return the pairs of exact copies, each with the first of them, and of near copies among what is then left."""
-    columns = ["i", "j", "similarity", "orientation"]
-    known = digests.dropna()
-    clusters = [[known.index[i] for i in cluster] for cluster in exact_copies(known)]
-    exact = pd.DataFrame([(c[0], i, 1.0, 0) for c in map(sorted, clusters) for i in c[1:]], columns=columns)
-    firsts = known.index.difference(exact["j"])
-    pairs = near_copies([fingerprints[i] for i in firsts])
-    near = pd.DataFrame([(firsts[i], firsts[j], s, turn) for i, j, s, turn in pairs.tolist()], columns=columns)
-    return exact.astype({"i": int, "j": int}), near.astype({"i": int, "j": int})
+def _pairs(digests, fingerprints):
+    """Return the pairs of exact copies, each with the first of them, and of like images among what is then left."""
+    readable = np.flatnonzero(digests.notna())
+    clusters = exact_copies(digests[readable])
+    exact = pd.DataFrame([(c[0], other) for c in clusters for other in c[1:]], columns=["i", "j"], dtype=int)
+    like = pd.DataFrame(near_copies([fingerprints[i] for i in readable]))
+    like = like.rename(columns={"first": "i", "second": "j"})
+    for pairs in (exact, like):
+        pairs[["i", "j"]] = readable[pairs[["i", "j"]].to_numpy()]
+    return exact, like

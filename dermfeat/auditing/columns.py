@@ -52,14 +52,15 @@ class Column:
 
 
 def columns(case):
-    """Return the columns of a case that vary; of those with the same values the one with the shortest name."""
+    """Return the columns of a case that vary; of those with the same texts, or numbers in the same order, one."""
     names = [value if isinstance(value, (str, os.PathLike)) else None for value in _images(case.references)]
     found = [found for name, column in case.metadata.items() for found in _metadata_columns(str(name), column)]
     found += [*_image_columns(case.facts), *_name_columns(names)]
     different = {}
     for column in sorted(found, key=lambda column: (column.kind in ("image", "name"), len(column.name))):
         if column.values.nunique(dropna=False) > 1:
-            different.setdefault(tuple(column.codes().astype(str)), column)
+            same = np.unique(column.codes(), return_inverse=True)[1] if column.is_numeric else column.values
+            different.setdefault(tuple(same), column)
     return list(different.values())
 
 

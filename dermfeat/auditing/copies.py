@@ -52,7 +52,7 @@ def near_copies(fingerprints, *, threshold=0.8):
 
     The default threshold was set on one half, by lesion, of 16 631 dermoscopic images: 99 % of the copies cropped by
     3 % on each side and encoded at quality 60 came out above 0.89, different photos below 0.75. Photos of one
-    lesion taken from the same place one after another can lie above it: look at pairs below 0.9.
+    lesion taken from the same place one after another lie between; `shots.other_shots` tells many of them.
 
     Parameters
     ----------

@@ -16,24 +16,61 @@ def exact_copies(case):
     what = [f"same pixels as {case.names[i]}" for i in pairs["i"]]
     images, pictures = len(pairs) + pairs["i"].nunique(), pairs["i"].nunique()
     sentence = f"{images} images are only {counted(pictures, 'picture')}: the others are exact copies."
-    cure = "Keep one of each: report.clean()."
+    cure = f"Keep one of each{'' if case.labels is None else ', none where labels differ'}: report.clean()."
     return [Finding("exact_copies", "warning", sentence, cure, image_items(case, pairs["j"], what, pairs["i"]))]
 
 
 def near_copies(case):
     """Images that show the same photo re-encoded, resized, cropped, turned or with other light."""
-    if case.near.empty:
+    pairs = case.near
+    if pairs.empty:
         return []
-    pairs = case.near.sort_values(["similarity", "i", "j"], ascending=[False, True, True])
-    what = [
-        f"similarity {row.similarity:.3f} to {case.names[row.i]}{_turned(row.orientation)}"
-        for row in pairs.itertuples()
-    ]
-    sentence = f"{counted(len(pairs), 'pair')} of images {'show' if len(pairs) > 1 else 'shows'} the same photo, " + (
-        "changed a little (encoded anew, resized, cropped, turned, lightened)."
+    sentence = (
+        f"{counted(len(pairs), 'pair')} of images {'show' if len(pairs) > 1 else 'shows'} the same photo, changed a "
+        f"little (encoded anew, resized, cropped, turned, lightened){_across(case, pairs)}."
     )
     cure = "Look at the pairs; split by groups=report.groups, or keep one of each: clean(drop=[..., 'near_copies'])."
-    return [Finding("near_copies", "warning", sentence, cure, image_items(case, pairs["j"], what, pairs["i"]))]
+    return [Finding("near_copies", "warning", sentence, cure, _like_items(case, pairs))]
+
+
+def same_lesion_shots(case):
+    """Images that are like copies, but in which hairs or bubbles moved or the dermoscope turned."""
+    pairs = case.shots
+    if pairs.empty:
+        return []
+    sentence = (
+        f"{counted(len(pairs), 'pair')} of images {'look' if len(pairs) > 1 else 'looks'} like two shots of the same "
+        f"lesion, one after the other{_across(case, pairs)}."
+    )
+    cure = "Look at the pairs; these are no copies, but belong on one side of a split: groups=report.groups."
+    severity = "note" if case.groups is not None and _is_across(case, pairs).sum() == 0 else "warning"
+    return [Finding("same_lesion_shots", severity, sentence, cure, _like_items(case, pairs))]
+
+
+def _is_across(case, pairs):
+    """Say which pairs have two known groups that differ."""
+    first, second = (case.groups.loc[pairs[side]].reset_index(drop=True) for side in "ij")
+    return (first != second) & first.notna() & second.notna()
+
+
+def _across(case, pairs):
+    if case.groups is None:
+        return ""
+    return f"; {_is_across(case, pairs).sum()} of them across groups"
+
+
+def _like_items(case, pairs):
+    pairs = pairs.sort_values(["similarity", "i", "j"], ascending=[False, True, True])
+    what = [
+        f"similarity {row.similarity:.3f} to {case.names[row.i]}{_turned(row.orientation)}{_label_change(case, row)}"
+        for row in pairs.itertuples()
+    ]
+    return image_items(case, pairs["j"], what, pairs["i"])
+
+
+def _label_change(case, row):
+    first, second = (None, None) if case.labels is None else (case.labels[row.i], case.labels[row.j])
+    return f"; {second!r}, there {first!r}" if first and second and first != second else ""
 
 
 def _turned(orientation):
@@ -69,10 +106,10 @@ def _two_labels(case, i, j):
 
 
 def copies_across_groups(case):
-    """Copies whose lesion or patient ids differ."""
+    """Copies and like shots whose lesion or patient ids differ."""
     if case.groups is None:
         return []
-    found = pd.DataFrame({"cluster": case.copy_clusters, "group": case.groups, "index": range(len(case))}).dropna()
+    found = pd.DataFrame({"cluster": case.like_clusters, "group": case.groups, "index": range(len(case))}).dropna()
     found = found[found.groupby("cluster")["group"].transform("nunique") > 1].sort_values(["cluster", "index"])
     if found.empty:
         return []
@@ -80,10 +117,13 @@ def copies_across_groups(case):
     for _, members in found.groupby("cluster"):
         partners += [members["index"][members["group"] != group].iloc[0] for group in members["group"]]
     what = [
-        f"group {case.groups[i]}, but its copy {case.names[j]} is of group {case.groups[j]}"
+        f"group {case.groups[i]}, but {case.names[j]}, a copy or like shot, is of group {case.groups[j]}"
         for i, j in zip(found["index"], partners, strict=True)
     ]
-    sentence = f"{len(found)} images have a copy in another group: the ids of these lesions or patients look wrong."
+    sentence = (
+        f"{len(found)} images have a copy, or a like shot of the same lesion, in another group: the ids of these "
+        "lesions or patients look wrong."
+    )
     cure = "Split by groups=report.groups, which makes such groups one."
     items = image_items(case, found["index"], what, partners)
     return [Finding("copies_across_groups", "warning", sentence, cure, items)]

@@ -31,7 +31,9 @@ def groups(case):
 def _no_groups(case):
     columns = [name for name in case.metadata if str(name).lower() in ID_NAMES]
     hint = f"metadata has them: groups=metadata[{columns[0]!r}]." if columns else "Pass groups= where ids are known."
-    sentence = "Nobody said which images show the same lesion or patient; only copies were found, not further photos."
+    sentence = (
+        "Nobody said which images show the same lesion or patient; only copies were looked for, not further photos."
+    )
     return [Finding("no_groups", "warning" if columns else "note", sentence, hint, item_table(None, [], []))]
 
 
@@ -93,17 +95,17 @@ def across_folds(case):
 
 
 CURE = "Split by groups=report.groups, with a splitter that keeps groups together such as StratifiedGroupKFold."
-_NOUNS = {"groups": ("group",), "copies": ("picture",)}
-_SHARED = {"groups": "lesion or patient", "copies": "copies"}
+_NOUNS = {"groups": ("group",), "copies": ("set of copies or like shots", "sets of copies or like shots")}
+_SHARED = {"groups": "lesion or patient", "copies": "copies or like shots"}
 
 
 def _kinds(case):
     known = [] if case.groups is None else [("groups", case.groups)]
-    return [*known, ("copies", pd.Series(case.copy_clusters))]
+    return [*known, ("copies", pd.Series(case.like_clusters))]
 
 
 def _same(case, kind, index):
-    return f"group {case.groups[index]}" if kind == "groups" else "a copy of it"
+    return f"group {case.groups[index]}" if kind == "groups" else "a copy or another shot of it"
 
 
 def crossing(clusters, parts):

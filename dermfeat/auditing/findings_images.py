@@ -28,7 +28,8 @@ def unreadable(case):
     broken, lost = facts["error"].notna(), facts["mask_error"].notna()
     return [
         *_finding(
-            case, "unreadable", "error", broken, lambda row: row["error"], "cannot be read.",
+            case, "unreadable", "error", broken, lambda row: row["error"].removeprefix(f"{row['name']}: "),
+            "cannot be read.",
             "Copy or download them again, or leave them out: report.clean().",
         ),
         *_finding(

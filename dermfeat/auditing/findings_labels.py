@@ -21,11 +21,13 @@ def classes(case):
     sentence = f"{counted(len(counts), 'class', 'classes')}: " + ", ".join(f"{k} {n}" for k, n in counts.items()) + "."
     cure = "One class teaches nothing." if len(counts) < 2 else "Report scores of each class, not accuracy alone."
     found = [Finding("class_counts", "warning" if len(counts) < 2 else "note", sentence, cure, items)]
-    if small:
+    if small and len(counts) > 1:
         chosen = items[items["name"].isin(small)].reset_index(drop=True)
         few = f"fewer than {SMALL_CLASS} {'images' if case.groups is None else 'groups'}"
         sentence = f"{counted(len(small), 'class', 'classes')} with {few}: {', '.join(small)}."
-        cure = "Merge or leave them out, or report their scores with intervals."
+        cure = "Report their scores with intervals" + (
+            ", or merge or leave them out." if len(small) < len(counts) else "; better find more images."
+        )
         found.append(Finding("small_class", "warning", sentence, cure, chosen))
     if len(counts) > 1 and counts.iloc[0] > IMBALANCE * counts.iloc[-1]:
         ratio = counts.iloc[0] / counts.iloc[-1]
@@ -58,7 +60,8 @@ def missing_values(case):
         unknown = column[~missing].astype(str).str.strip().str.lower().isin(UNKNOWN).sum()
         if missing.any() or unknown:
             names.append(str(name))
-            what.append(f"{missing.sum()} missing" + (f", {unknown} unknown" if unknown else ""))
+            some = "all" if missing.all() else missing.sum()
+            what.append(f"{some} missing" + (f", {unknown} unknown" if unknown else ""))
     if not names:
         return []
     sentence = f"{counted(len(names), 'column')} of metadata with missing values: {', '.join(names)}."

@@ -23,8 +23,9 @@ class Case:
     labels, groups, split : Series of str, None where one is missing; or None
     folds : list of (train, test) integer arrays
     metadata : DataFrame of as many rows, possibly without columns
-    exact, near : DataFrame
-        Pairs of copies: positions i < j, similarity, orientation; `near` without those that are exact.
+    exact, near, shots : DataFrame
+        Pairs of positions i < j: exact copies, each with the first of them; without those near copies, and like shots
+        of one lesion, both with similarity and orientation.
     """
 
     references: object
@@ -36,6 +37,7 @@ class Case:
     metadata: pd.DataFrame
     exact: pd.DataFrame
     near: pd.DataFrame
+    shots: pd.DataFrame
     margin: float = 0.05
     random_state: int = 0
     names: list = field(init=False)
@@ -57,9 +59,14 @@ class Case:
         return self._clusters(self.exact, self.near)
 
     @cached_property
+    def like_clusters(self):
+        """(n,) ndarray: the same with like shots of one lesion."""
+        return self._clusters(self.exact, self.near, self.shots)
+
+    @cached_property
     def merged_groups(self):
-        """(n,) str ndarray: groups, with those that share a copy made one; images without a group on their own."""
-        pairs = [self.exact, self.near]
+        """(n,) str ndarray: groups, with those that share a copy or shot made one; images without one on their own."""
+        pairs = [self.exact, self.near, self.shots]
         if self.groups is not None:
             known = self.groups.dropna()
             firsts = known.index.to_series().groupby(known, sort=False).transform("first")
@@ -107,6 +114,9 @@ def fold_list(folds, labels, groups, length):
     """Return (train, test) integer arrays from such a list or from a scikit-learn splitter."""
     if folds is None:
         return []
+    if not hasattr(folds, "split") and not np.iterable(folds):
+        cure = "Give a list of (train, test) or a splitter such as StratifiedGroupKFold(5)."
+        raise LesionImageError("folds", f"found {folds!r}", cure)
     if hasattr(folds, "split"):
         y = None if labels is None else labels.fillna("missing").to_numpy(str)
         ids = None if groups is None else groups.where(groups.notna(), [f"image:{i}" for i in range(length)])

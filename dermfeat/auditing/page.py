@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
+from dermfeat.auditing.finding import counted
 from dermfeat.auditing.report import DISCLAIMER
 from dermfeat.reading import sources
 
@@ -42,14 +43,10 @@ def page(report, thumbnails=True):
         Whether to read the first images of each finding again and show them.
     """
     sections = "\n".join(_section(report, finding, thumbnails) for finding in report.findings)
-    dropped = report.dropped()["code"].value_counts()
-    kept = f"report.clean() keeps {len(report) - dropped.sum()} of {len(report)} images."
-    if len(dropped):
-        kept += " It drops " + ", ".join(f"{n} for {code}" for code, n in dropped.items()) + "."
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>dermfeat audit</title></head><body>\n'
         f'<style>{STYLE}</style><div class="dermfeat-audit">\n<h1>Audit</h1><p>{escape(report.headline)}</p>'
-        f"<p><em>{escape(DISCLAIMER)}</em></p>{_folder(report)}\n{sections}\n<p>{escape(kept)}</p></div>\n</body></html>\n"
+        f"<p><em>{escape(DISCLAIMER)}</em></p>{_folder(report)}\n{sections}\n<p>{escape(report.closing)}</p></div>\n</body></html>\n"
     )
 
 
@@ -79,9 +76,8 @@ def _table(report, items):
     ]
     more = f", the first {ROWS} shown" if len(items) > ROWS else ""
     opened = " open" if len(items) <= 12 else ""
-    return (
-        f"<details{opened}><summary>{len(items)} items{more}</summary><table>{head}{''.join(lines)}</table></details>"
-    )
+    summary = f"<summary>{counted(len(items), 'item')}{more}</summary>"
+    return f"<details{opened}>{summary}<table>{head}{''.join(lines)}</table></details>"
 
 
 def _text(report, value):
@@ -90,7 +86,9 @@ def _text(report, value):
 
 def _pictures(report, finding):
     figures = []
-    for row in finding.items.dropna(subset="index").head(PICTURES).itertuples(index=False):
+    items = finding.items.dropna(subset="index")
+    pairs = items[["index", "partner"]].apply(frozenset, axis=1)  # a pair may be told from both sides
+    for row in items[~pairs.duplicated()].head(PICTURES).itertuples(index=False):
         places = [row.index] if pd.isna(row.partner) else [row.index, row.partner]
         tags = [tag for tag in (_image_tag(report.references[int(i)], int(i)) for i in places) if tag]
         if tags:

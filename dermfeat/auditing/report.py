@@ -28,7 +28,7 @@ class AuditReport:
     findings : list of Finding
         Errors first, then warnings and notes.
     groups : (n,) str ndarray
-        The ids a splitter should use: the given groups, with those that share an exact or near copy made one.
+        The ids a splitter should use: the given groups, with those that share copies or like shots made one.
     facts : DataFrame
         What the pass over the images noted, one row an image.
     """
@@ -56,6 +56,14 @@ class AuditReport:
         """One line: how many images, and how many findings of each severity."""
         counts = [counted(sum(f.severity == s for f in self.findings), s) for s in SEVERITIES]
         return f"dermfeat audit of {counted(len(self), 'image')}: {', '.join(counts)}."
+
+    @property
+    def closing(self):
+        """One line: how many images `clean` keeps, and why it drops the others."""
+        dropped = self.dropped()["code"].value_counts()
+        listed = ", ".join(f"{n} for {code}" for code, n in dropped.items())
+        kept = f"clean() keeps {len(self) - dropped.sum()} of {counted(len(self), 'image')}"
+        return f"{kept} and drops {listed}." if listed else f"{kept}."
 
     def short(self, text):
         """Return a text without the folder that all images lie in."""
@@ -87,12 +95,12 @@ class AuditReport:
                 f"  -> {finding.cure}",
             ]
             for row in finding.items.head(SHOWN).itertuples(index=False):
-                place = "" if pd.isna(row.index) else f"[{row.index}] "
+                named = pd.isna(row.index) or row.name.startswith(f"X[{row.index}]")
+                place = "" if named else f"[{row.index}] "
                 lines.append(self.short(f"     {place}{row.name}: {row.what}"))
             rest = len(finding.items) - SHOWN
             lines += [f"     ... and {rest} more, see to_frame()"] if rest > 0 else []
-        dropped = self.dropped()
-        lines += ["", f"clean() keeps {len(self) - len(dropped)} images" + _listed(dropped)]
+        lines += ["", self.closing]
         return "\n".join(lines)
 
     def __repr__(self):
@@ -194,8 +202,3 @@ class AuditReport:
                 rows.append((i, case.names[i], code, f"{case.names[j]} is kept"))
         gone |= {row[0] for row in rows}
         return pd.DataFrame(rows, columns=["index", "name", "code", "what"])
-
-
-def _listed(dropped):
-    counts = dropped["code"].value_counts()
-    return " and drops " + ", ".join(f"{n} for {code}" for code, n in counts.items()) + "." if len(counts) else "."

@@ -21,7 +21,7 @@ KNOWN = "Decide whether it will be known, and mean the same, where the model is 
 
 def shortcuts(case):
     """Columns, file facts and single levels that alone predict the label."""
-    if case.labels is None:
+    if case.labels is None or case.labels.nunique() < 2:
         return []
     codes, classes, rows, why_not = _task(case)
     if why_not:
@@ -49,7 +49,8 @@ def _task(case):
     groups = frame.groupby("label")["group"].nunique()
     frame = frame[frame["label"].isin(groups.index[groups >= FEW])]
     codes, classes = pd.factorize(frame["label"], sort=True)
-    why_not = "" if len(classes) > 1 else f"fewer than two classes have {FEW} lesions"
+    unit = "images" if case.groups is None else "groups"
+    why_not = "" if len(classes) > 1 else f"fewer than two classes have {FEW} {unit}"
     return codes, classes, frame.index.to_numpy(), why_not
 
 
