@@ -121,6 +121,7 @@ def test_clean_keeps_one_copy_and_no_doubtful_label(single):
     assert dropped[34] == "unreadable"
     assert dropped[6] == dropped[35] == "missing_labels"
     assert 33 not in report.clean(drop=["near_copies"])
+    assert set(report.clean(also=["near_copies"])) == set(report.clean()) & set(report.clean(drop=["near_copies"]))
     assert report.clean(drop=()).tolist() == list(range(36))
     with pytest.raises(ValueError, match="class_counts"):
         report.clean(drop=["class_counts"])
@@ -214,9 +215,8 @@ def test_nothing_readable_and_nothing_at_all():
     report = audit([b"", b"x"], ["a", "b"], groups=["1", "2"], split=["train", "test"])
     assert places(report, "unreadable") == [0, 1]
     assert report.clean().tolist() == []
-    empty = audit([], [])
-    assert len(empty.groups) == len(empty.clean()) == 0
-    assert "0 images" in str(empty)
+    with pytest.raises(LesionImageError, match="X: no images"):
+        audit([], [])
 
 
 def test_swapped_channels(single):
@@ -358,6 +358,8 @@ def test_report_as_text_table_and_page(tmp_path, single):
     report.save(tmp_path / "audit.txt")
     assert (tmp_path / "audit.txt").read_text(encoding="utf-8") == f"{text}\n"
     assert repr(report).startswith("<AuditReport")
+    with pytest.raises(ValueError, match=r"audit.pdf: cannot write .pdf; choose one of \['.html'"):
+        report.save(tmp_path / "audit.pdf")
 
 
 def test_paths_are_shown_without_their_common_folder(tmp_path, single):
@@ -372,3 +374,9 @@ def test_paths_are_shown_without_their_common_folder(tmp_path, single):
 def test_memory_of_a_report_does_not_hold_pixels(single):
     report = audit(single.X)
     assert report.facts.memory_usage(deep=True).sum() < 1000 * len(report)
+
+
+def test_copies_whose_lesion_nobody_knows(single):
+    report = audit([single.X[0], single.X[0], single.X[1]], groups=["a", "image:x", "b"])
+    assert "or are not known (1 of these images have none)" in report["copies_across_groups"][0].sentence
+    assert "not known" not in audit([single.X[0]] * 2, groups=["a", "b"])["copies_across_groups"][0].sentence

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from dermfeat._errors import LesionImageError
 from dermfeat.auditing import findings_copies, findings_groups, findings_images, findings_labels
 from dermfeat.auditing.copies import exact_copies, near_copies
 from dermfeat.auditing.inputs import Case, fold_list, table, texts
@@ -104,6 +105,8 @@ def audit(
         raise ValueError(f"margin={margin}: give a number from 0 to below 0.5")
     references = as_references(X)
     length = len(references)
+    if length == 0:
+        raise LesionImageError("X", "no images", "Give a list of paths, bytes or arrays.")
     labels, groups = texts(y, "y", length), texts(groups, "groups", length)
     split, metadata = texts(split, "split", length), table(metadata, length)
     folds = fold_list(folds, labels, groups, length)

@@ -29,7 +29,7 @@ def near_copies(case):
         f"{counted(len(pairs), 'pair')} of images {'show' if len(pairs) > 1 else 'shows'} the same photo, changed a "
         f"little (encoded anew, resized, cropped, turned, lightened){_across(case, pairs)}."
     )
-    cure = "Look at the pairs; split by groups=report.groups, or keep one of each: clean(drop=[..., 'near_copies'])."
+    cure = "Look at the pairs; split by groups=report.groups, or keep one of each: clean(also=['near_copies'])."
     return [Finding("near_copies", "warning", sentence, cure, _like_items(case, pairs))]
 
 
@@ -122,8 +122,14 @@ def copies_across_groups(case):
     ]
     sentence = (
         f"{len(found)} images have a copy, or a like shot of the same lesion, in another group: the ids of these "
-        "lesions or patients look wrong."
+        f"lesions or patients look wrong{_unknown(case.groups[found['index']])}."
     )
     cure = "Split by groups=report.groups, which makes such groups one."
     items = image_items(case, found["index"], what, partners)
     return [Finding("copies_across_groups", "warning", sentence, cure, items)]
+
+
+def _unknown(groups):
+    """Return words for groups that only stand for an unknown id, as the data sets of `dermfeat.datasets` give them."""
+    alone = groups.str.startswith("image:").sum()
+    return f", or are not known ({alone} of these images have none)" if alone else ""

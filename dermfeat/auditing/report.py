@@ -135,18 +135,24 @@ class AuditReport:
         return page(self, thumbnails)
 
     def save(self, path, *, thumbnails=True):
-        """Write the report to a file: ``.html`` as page, ``.csv`` as table, else as text."""
+        """Write the report to a file: ``.html`` as page, ``.csv`` as table, ``.txt`` or ``.md`` as text."""
         path = Path(path)
-        if path.suffix.lower() in (".html", ".htm"):
-            content = self.to_html(thumbnails=thumbnails)
-        else:
-            content = self.to_frame().to_csv(index=False) if path.suffix.lower() == ".csv" else f"{self}\n"
-        path.write_text(content, encoding="utf-8")
+        writers = {
+            (".html", ".htm"): lambda: self.to_html(thumbnails=thumbnails),
+            (".csv",): lambda: self.to_frame().to_csv(index=False),
+            (".txt", ".md"): lambda: f"{self}\n",
+        }
+        writer = next((write for endings, write in writers.items() if path.suffix.lower() in endings), None)
+        if writer is None:
+            known = [ending for endings in writers for ending in endings]
+            raise ValueError(f"{path}: cannot write {path.suffix or 'a file without ending'}; choose one of {known}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(writer(), encoding="utf-8")
 
     def _repr_html_(self):
         return self.to_html(thumbnails=False)
 
-    def clean(self, drop=DROPPED, *, keep="first"):
+    def clean(self, drop=DROPPED, *, also=(), keep="first"):
         """Return the sorted positions of the images to keep.
 
         Parameters
@@ -155,6 +161,8 @@ class AuditReport:
             Codes of findings about images; those that were not found change nothing. Of exact and near copies one is
             kept. Of one image under two labels none is, since nobody knows which label is right. Other codes drop
             all their items.
+        also : sequence of str
+            Further codes, such as "near_copies".
         keep : {"first", "largest"}
             Which copy stays: the first, or the first of those with the most pixels.
 
@@ -163,17 +171,17 @@ class AuditReport:
         (m,) int ndarray
             `dropped` says of the others why they went.
         """
-        return np.setdiff1d(np.arange(len(self)), self.dropped(drop, keep=keep)["index"].to_numpy(int))
+        return np.setdiff1d(np.arange(len(self)), self.dropped(drop, also=also, keep=keep)["index"].to_numpy(int))
 
-    def dropped(self, drop=DROPPED, *, keep="first"):
+    def dropped(self, drop=DROPPED, *, also=(), keep="first"):
         """Return the images that `clean` leaves out.
 
         Returns
         -------
         DataFrame
-            index, name, code (of the first finding in the order of `drop`, copies last) and what.
+            index, name, code (of the first finding in the order of `drop` and `also`, copies last) and what.
         """
-        drop = [drop] if isinstance(drop, str) else list(drop)
+        drop = [code for codes in (drop, also) for code in ([codes] if isinstance(codes, str) else codes)]
         unknown = [code for code in drop if code not in DROPPABLE]
         if unknown:
             raise ValueError(f"drop: {unknown} name no images to drop; there are {list(DROPPABLE)}")
