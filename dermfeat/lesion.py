@@ -12,6 +12,7 @@ MIN_LESION, MAX_LESION = 0.001, 0.985  # shares of the frame between which a mas
 CLOSE_UP_SIDE = 256  # pixels
 CONTOUR_SMOOTHING = 0.02  # standard deviation of the smoothing of the close-up's mask, in equivalent radii
 RAY_STEP = 0.5  # pixels
+SHARES = np.arange(256, dtype=np.float32) / 255  # of 8-bit values
 CLOSE_UP_MARGIN = 0.5  # room round the lesion's farthest point in the close-up, in equivalent radii
 
 
@@ -57,8 +58,12 @@ class Lesion:
         Hue in [0, 360) degrees, saturation and value in [0, 1].
     gray : (H, W) uint8 ndarray
         Luma of ITU-R BT.601.
+    inside : (N,) intp ndarray
+        Positions of the pixels of `mask` in the flattened image.
+    rgb_inside, rgb_skin : (N, 3) uint8 ndarray
+        Colours of the pixels of `mask` and of `skin`.
     lab_inside, lab_skin : (3, N) float32 ndarray
-        L*, a*, b* of the pixels of `mask` and of `skin`.
+        L*, a*, b* of the same pixels.
     shape_mask : (H, W) bool ndarray
         The largest connected component of the mask with its holes filled: what shape is measured on.
     skin : (H, W) bool ndarray
@@ -86,7 +91,7 @@ class Lesion:
         self.raw = image if raw is None else raw
         self.field = np.ones(shape, bool) if field is None else field
         self.hair = np.zeros(shape, bool) if hair is None else hair
-        share = (mask & self.field).sum() / max(self.field.sum(), 1)
+        share = np.count_nonzero(mask & self.field) / max(np.count_nonzero(self.field), 1)
         outlines_nothing = not MIN_LESION <= share <= MAX_LESION
         self.mask = centred_ellipse(shape) if outlines_nothing else mask
         self.is_fallback = bool(is_fallback or outlines_nothing)
@@ -101,32 +106,44 @@ class Lesion:
 
     @cached_property
     def lab(self):
-        return cv2.cvtColor(self.image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        return converted(self.image, cv2.COLOR_RGB2LAB)
 
     @cached_property
     def hsv(self):
-        return cv2.cvtColor(self.image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+        return converted(self.image, cv2.COLOR_RGB2HSV)
 
     @cached_property
     def gray(self):
         return cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
 
     @cached_property
+    def inside(self):
+        return np.flatnonzero(self.mask)
+
+    @cached_property
+    def rgb_inside(self):
+        return _gathered(self.image, self.inside)
+
+    @cached_property
+    def rgb_skin(self):
+        return _gathered(self.image, np.flatnonzero(self.skin))
+
+    @cached_property
     def lab_inside(self):
-        return pixels(self.image, self.mask, cv2.COLOR_RGB2LAB)
+        return channels(self.rgb_inside, cv2.COLOR_RGB2LAB)
 
     @cached_property
     def lab_skin(self):
-        return pixels(self.image, self.skin, cv2.COLOR_RGB2LAB)
+        return channels(self.rgb_skin, cv2.COLOR_RGB2LAB)
 
     @cached_property
     def shape_mask(self):
         filled = np.zeros(self.mask.shape, np.uint8)
-        return cv2.drawContours(filled, [self.contour], -1, 1, cv2.FILLED).astype(bool)
+        return cv2.drawContours(filled, [self.contour], -1, 1, cv2.FILLED).view(bool)
 
     @cached_property
     def area(self):
-        return int(self.shape_mask.sum())
+        return np.count_nonzero(self.shape_mask)
 
     @cached_property
     def equivalent_diameter(self):
@@ -134,19 +151,22 @@ class Lesion:
 
     @cached_property
     def centroid(self):
-        return np.argwhere(self.shape_mask).mean(axis=0)
+        moments = cv2.moments(self.shape_mask.view(np.uint8), binaryImage=True)
+        return np.array([moments["m01"], moments["m10"]]) / moments["m00"]
 
     @cached_property
     def contour(self):
-        component = largest_component(self.mask).astype(np.uint8)
-        outlines, _ = cv2.findContours(component, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        outlines = _outlines(self.mask, cv2.RETR_LIST)
+        if len(outlines) > 1:
+            outlines = _outlines(largest_component(self.mask), cv2.RETR_EXTERNAL)
         return max(outlines, key=len).reshape(-1, 2)
 
     @cached_property
     def signed_distance(self):
-        inside = cv2.distanceTransform(self.shape_mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        outside = cv2.distanceTransform((~self.shape_mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        return inside - outside
+        distance = -_distance(~self.shape_mask)
+        box = bounding_box(self.shape_mask, 1)
+        distance[box] += _distance(self.shape_mask[box])
+        return distance
 
     @cached_property
     def close_up(self):
@@ -159,7 +179,7 @@ class Lesion:
         soft = cv2.GaussianBlur(soft, (0, 0), CONTOUR_SMOOTHING * zoom * radius)
         pixels = _cut_out(self.image, centre, zoom, cv2.BORDER_REPLICATE)
         return CloseUp(
-            lab=cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB),
+            lab=converted(pixels, cv2.COLOR_RGB2LAB),
             mask=soft > min(127, soft.max() // 2),
             seen=seen > 127,
             hair=hair > 127,
@@ -181,17 +201,31 @@ class Lesion:
         near = outside & (self.signed_distance < -gap) & (self.signed_distance > -ring)
         enough = max(16, 0.02 * self.area)
         for candidate in (near & ~self.hair, outside & ~self.hair, outside, ~self.mask):
-            if candidate.sum() >= enough:
+            if np.count_nonzero(candidate) >= enough:
                 return candidate
         return ~self.mask if (~self.mask).any() else self.mask
 
 
 def pixels(image, mask, conversion=None):
     """Return the (3, N) values of an (H, W, 3) uint8 image where a mask is True, or what OpenCV converts them to."""
-    values = image.reshape(-1, 3).take(np.flatnonzero(mask), axis=0)
-    if conversion is not None:
-        values = cv2.cvtColor(values[None].astype(np.float32) / 255, conversion)[0]
-    return np.ascontiguousarray(values.T)
+    return channels(_gathered(image, np.flatnonzero(mask)), conversion)
+
+
+def channels(values, conversion=None):
+    """Return (N, 3) uint8 values as (3, N) channels, or what OpenCV converts them to."""
+    return np.ascontiguousarray((values if conversion is None else converted(values[None], conversion)[0]).T)
+
+
+def converted(image, conversion):
+    """Return what OpenCV converts an (H, W, 3) uint8 image to, as float32."""
+    return cv2.cvtColor(cv2.LUT(image, SHARES), conversion)
+
+
+def bounding_box(mask, margin=0):
+    """Return the slices of rows and columns that hold all that is True in a mask, and a margin within the frame."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    low, high = np.maximum((y - margin, x - margin), 0), (y + height + margin, x + width + margin)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, np.minimum(high, mask.shape), strict=True))
 
 
 def centred_ellipse(shape):
@@ -210,6 +244,18 @@ def largest_component(mask):
     middle = (np.array(mask.shape[::-1]) - 1) / 2
     off_centre = np.linalg.norm(centroids[1:] - middle, axis=1) / sum(mask.shape)
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA] - off_centre))
+
+
+def _gathered(image, positions):
+    return image.reshape(-1, 3).take(positions, axis=0)
+
+
+def _outlines(mask, mode):
+    return cv2.findContours(mask.astype(np.uint8), mode, cv2.CHAIN_APPROX_NONE)[0]
+
+
+def _distance(mask):
+    return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _cut_out(array, centre, zoom, border):

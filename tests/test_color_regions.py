@@ -11,6 +11,8 @@ from dermfeat.measures import color_clinical
 from dermfeat.measures.color_regions import (
     DERMOSCOPIC_COLORS,
     REFERENCE_SKIN,
+    _light,
+    _smoothed,
     find_colors,
     find_regression,
     find_veil,
@@ -81,6 +83,17 @@ def test_dark_skin_stays_dark():
     image, mask, _ = draw_lesion(skin_ita=-40)
     lesion = Lesion(image, mask)
     assert 34 < np.median(skin_referenced(lesion)[lesion.skin][:, 0]) < 50
+
+
+@pytest.mark.parametrize("share", [0.006, 0.01, 0.015, 0.03])
+def test_smoothing_on_a_reduced_grid_is_that_of_the_image(share):
+    image, mask, _ = draw_lesion((450, 600), colors=COLORS[:3])
+    lesion = Lesion(image, mask)
+    soft = cv2.GaussianBlur(image.astype(np.float32), (0, 0), share * lesion.equivalent_diameter)
+    table = _light(lesion)[0]
+    linear = np.dstack([np.interp(soft[..., i], np.arange(256), table[:, i]) for i in range(3)]).astype(np.float32)
+    off = np.abs(np.dstack(_smoothed(lesion, share)) - cv2.cvtColor(linear, cv2.COLOR_LRGB2LAB))[mask]
+    assert (off.mean(axis=0) < (0.1, 0.2, 0.2)).all()
 
 
 # The six colours

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LIBRARIES = ("numpy", "scipy", "skimage", "cv2", "pywt", "PIL")
+LIBRARIES = ("numpy", "scipy", "skimage", "cv2", "PIL")
 MEASURING = ("lesion.py", "reading", "preparation", "measures", "networks", "embedding")
 EXTRACTING = tuple(f"extraction/{name}.py" for name in ("base", "batch", "reader", "families", "embedding"))
 

@@ -1,7 +1,11 @@
 """A of the ABCD rule: how far the halves of a lesion differ in shape, colour and structure."""
 
+from functools import cache
+
 import cv2
 import numpy as np
+
+from dermfeat.lesion import CLOSE_UP_SIDE
 
 AXES = np.arange(0, 90, 5)  # degrees; with their perpendiculars 36 axes
 SHAPE_SIDE, COLOR_SIDE = 96, 48  # pixels of the grids that are folded
@@ -125,15 +129,13 @@ def _least_count(differs):
 def find_folds(lesion):
     """Return (4, 36) differences in shape, colour, chroma and structure between halves, per axis."""
     view = lesion.close_up
-    layers = (*_shape_layers(view), *_color_layers(view))
-    table = np.empty((5, 2, len(AXES)))
-    for i, angle in enumerate(AXES):
-        lesion, skin, color, detail = (_turn(layer, float(angle)) for layer in layers)
-        values = np.dstack([color[..., :3], detail]) / np.maximum(color[..., 3:], 1e-3)
-        for j in range(2):
-            table[0, j, i] = _unmatched(lesion.swapaxes(0, j), skin.swapaxes(0, j))
-            table[1:, j, i] = _differences(values.swapaxes(0, j), color[..., 3].swapaxes(0, j))
-    shape, *colors, overlap = table.reshape(5, -1)
+    lesion, skin = (_turned(layer) for layer in _shape_layers(view))
+    color, detail = (_turned(layer) for layer in _color_layers(view))
+    share = np.ascontiguousarray(color[..., 3])
+    values = np.concatenate([color[..., :3], detail[..., None]], axis=3) / np.maximum(share, 1e-3)[..., None]
+    shape = np.concatenate([_unmatched(lesion, skin[:, ::-1]), _unmatched(lesion, skin[..., ::-1])])
+    table = [_differences(values, share), _differences(values.swapaxes(1, 2), share.swapaxes(1, 2))]
+    *colors, overlap = np.concatenate(table, axis=1)
     enough = overlap >= LEAST_OVERLAP
     return [shape, *(np.where(enough, values, values[enough].max(initial=0)) for values in colors)]
 
@@ -145,8 +147,9 @@ def _shape_layers(view):
 def _color_layers(view):
     """Return L*, a*, b* times the share of lesion and that share, and the local deviation of L* likewise."""
     share = _shrink(view.mask, COLOR_SIDE)
-    means = _shrink(view.mask[..., None] * view.lab, COLOR_SIDE)
-    squares = _shrink(view.mask * view.lab[..., 0] ** 2, COLOR_SIDE)
+    lab = cv2.copyTo(view.lab, view.mask.view(np.uint8))
+    lightness = cv2.extractChannel(lab, 0)
+    means, squares = _shrink(lab, COLOR_SIDE), _shrink(lightness * lightness, COLOR_SIDE)
     near = cv2.blur(np.dstack([means[..., 0], squares, share]), (DETAIL, DETAIL))
     level, square = (near[..., k] / np.maximum(near[..., 2], 1e-3) for k in range(2))
     deviation = np.sqrt(np.maximum(square - level**2, 0))
@@ -157,41 +160,51 @@ def _shrink(array, side):
     return cv2.resize(array.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
 
 
-def _turn(layer, angle):
+def _turned(layer):
+    """Return the (18, ...) layer turned so that each of the axes in turn, and the one across, lies along the grid."""
     middle = (layer.shape[0] - 1) / 2
-    return cv2.warpAffine(layer, cv2.getRotationMatrix2D((middle, middle), angle, 1), layer.shape[:2])
+    turned = np.empty((len(AXES), *layer.shape), np.float32)
+    for angle, out in zip(AXES.tolist(), turned, strict=True):
+        cv2.warpAffine(layer, cv2.getRotationMatrix2D((middle, middle), angle, 1), layer.shape[:2], dst=out)
+    return turned
 
 
 def _unmatched(lesion, skin):
-    """Return |M xor fold(M)| / |M| where both halves are seen; the first axis is folded."""
-    return 2 * np.maximum(lesion + skin[::-1] - 1, 0).sum() / lesion.sum()
+    """Return |M xor fold(M)| / |M| where both halves are seen, from lesions and the mirrored skin."""
+    return 2 * np.maximum(lesion + skin - 1, 0).sum(axis=(1, 2)) / lesion.sum(axis=(1, 2))
 
 
 def _differences(values, share):
-    """Return mean difference in colour, chroma and deviation between halves, and how far they overlap."""
-    half = len(share) // 2
-    both = np.minimum(share, share[::-1])[:half]
-    squares = ((values - values[::-1])[:half]) ** 2
+    """Return mean difference in colour, chroma and deviation between upper and lower halves, and their overlap."""
+    half = share.shape[1] // 2
+    both = np.minimum(share[:, :half], share[:, : -half - 1 : -1])
+    squares = (values[:, :half] - values[:, : -half - 1 : -1]) ** 2
     chroma = squares[..., 1] + squares[..., 2]
     parts = np.sqrt([squares[..., 0] + chroma, chroma, squares[..., 3]])
-    return *((parts * both).sum(axis=(1, 2)) / max(both.sum(), 1e-3)), 2 * both.sum() / share.sum()
+    overlap = both.sum(axis=(1, 2))
+    return *((parts * both).sum(axis=(2, 3)) / np.maximum(overlap, 1e-3)), 2 * overlap / share.sum(axis=(1, 2))
 
 
 def _symmetric_pairs(radii):
     """Return, for 180 axes, the share of the 180 mirrored pairs of radii that differ by at most a tenth."""
-    axis, step = np.ogrid[:180, :180]
-    one, other = radii[(axis + step) % 360], radii[(axis - 1 - step) % 360]
+    one, other = (radii[place] for place in _mirrored_pairs())
     return (np.abs(one - other) <= 0.1 * np.maximum(one, other)).mean(axis=1)
+
+
+@cache
+def _mirrored_pairs():
+    axis, step = np.ogrid[:180, :180]
+    return (axis + step) % 360, (axis - 1 - step) % 360
 
 
 def _moments(view):
     moments = cv2.moments(view.mask.astype(np.uint8), binaryImage=True)
     spread = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
     minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 0))
-    rows, columns = np.nonzero(view.mask)
-    lightness = view.lab[..., 0][rows, columns]
+    place = np.flatnonzero(view.mask)
+    lightness = cv2.extractChannel(view.lab, 0).ravel()[place]
     reference = np.partition(lightness, -1 - len(lightness) // 10)[-1 - len(lightness) // 10]
     pigment = np.maximum(reference - lightness, 0)
-    weights = pigment / max(pigment.sum(), 1e-3) - 1 / len(pigment)
-    offset = np.hypot(weights @ rows, weights @ columns) if pigment.any() else 0.0
+    weights = pigment / max(pigment.sum(), 1e-3) - np.float32(1 / len(pigment))
+    offset = np.hypot(*(weights @ at for at in np.divmod(place, CLOSE_UP_SIDE))) if pigment.any() else 0.0
     return {"axis_ratio": minor / major, "pigment_offset": offset / (2 * view.radius)}

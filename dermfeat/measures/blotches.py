@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import detail, disc, local_mean
+from dermfeat.measures.detail import blurred, detail, disc, local_mean
+from dermfeat.measures.texture import bounding_box
 
 FINENESS = 0.02  # blur, in equivalent diameters, above which lightness is an area's and not a structure's
 DARKEST = 5  # percentile of the lesion's L* that stands for its darkest pigment
@@ -35,12 +36,17 @@ def blotches(lesion, **detection):
     Dermatol 134:1563-1570, 1998.
     """
     found = find_blotches(lesion, **detection) if detection else lesion.once(find_blotches)
-    offset = np.argwhere(found).mean(axis=0) - lesion.centroid if found.any() else np.zeros(2)
-    return {
-        "blotch_share": float(found.sum() / lesion.area),
-        "blotch_count": float(cv2.connectedComponents(found.astype(np.uint8))[0] - 1),
-        "blotch_offset": float(np.hypot(*offset) / lesion.equivalent_diameter),
-    }
+    measured = {"blotch_share": 0.0, "blotch_count": 0.0, "blotch_offset": 0.0}
+    if found.any():
+        box = lesion.once(detail).box
+        part = found[box].astype(np.uint8)
+        moments = cv2.moments(part, binaryImage=True)
+        centre = np.array([moments["m01"], moments["m10"]]) / moments["m00"] + [side.start for side in box]
+        offset = np.hypot(*(centre - lesion.centroid))
+        measured["blotch_share"] = float(moments["m00"] / lesion.area)
+        measured["blotch_count"] = float(cv2.connectedComponents(part)[0] - 1)
+        measured["blotch_offset"] = float(offset / lesion.equivalent_diameter)
+    return measured
 
 
 def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
@@ -66,10 +72,14 @@ def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
     """
     view = lesion.once(detail)
     scale = max(FINENESS * view.diameter, 1)
-    smooth = cv2.GaussianBlur(view.lightness, (0, 0), scale)
+    smooth = blurred(view.lightness, scale)
     darkest = np.percentile(smooth[view.mask], DARKEST)
     dark = view.mask & (smooth < min((1 - depth) * view.skin, darkest + darkness * max(view.skin - darkest, 0)))
-    plain = (dark & (_deviation(view.lightness, dark, scale) < structure)).astype(np.uint8)
+    if not dark.any():
+        return np.zeros(lesion.mask.shape, bool)
+    near = bounding_box(dark, int(4 * scale) + 1)
+    plain = np.zeros(dark.shape, np.uint8)
+    plain[near] = dark[near] & (_deviation(view.lightness[near], dark[near], scale) < structure)
     brush = disc(max(round(SMOOTHING * view.diameter), 1))
     for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
         plain = cv2.morphologyEx(plain, step, brush)
@@ -82,4 +92,5 @@ def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
 def _deviation(plane, mask, scale):
     """Return the local root mean square of what is finer than a scale, within a mask."""
     inside = mask.astype(np.float32)
-    return np.sqrt(local_mean((plane - local_mean(plane, inside, scale)) ** 2, inside, scale))
+    near = blurred(inside, scale)
+    return np.sqrt(local_mean((plane - local_mean(plane, inside, scale, near)) ** 2, inside, scale, near))

@@ -186,16 +186,19 @@ def _directions():
 def _rings(view, depth):
     """Return sums of CIELAB (3, 72, 32), clear pixels and all pixels (72, 32) by window and ring, inside first."""
     ring = np.floor(depth * np.float32(-1 / RING)).astype(np.int32) + RINGS
-    near = (ring >= 0) & (ring < 2 * RINGS)
-    cells = _directions()[near] * (2 * RINGS) + ring[near]
-    clear = (view.seen & ~view.hair)[near]
+    near = np.flatnonzero((ring >= 0) & (ring < 2 * RINGS))
+    cells = _directions().ravel()[near] * (2 * RINGS) + ring.ravel()[near]
+    clear = (view.seen & ~view.hair).ravel()[near]
 
     def gather(cells, weights=None):
         total = np.bincount(cells, weights, DIRECTIONS * 2 * RINGS).reshape(DIRECTIONS, -1)
         return total[_windows()].sum(axis=1)
 
-    colors = view.lab[near][clear]
-    return [gather(cells[clear], color) for color in colors.T], gather(cells[clear]), gather(cells)
+    every = gather(cells)
+    if not clear.all():
+        near, cells = near[clear], cells[clear]
+    colors = view.lab.reshape(-1, 3).take(near, axis=0)
+    return [gather(cells, color) for color in colors.T], gather(cells), every
 
 
 @cache

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from dermfeat.lesion import pixels
+from dermfeat.lesion import channels
 
-CONVERSIONS = {"lab": cv2.COLOR_RGB2LAB, "hsv": cv2.COLOR_RGB2HSV, "rgb": None}
+CONVERSIONS = {"hsv": cv2.COLOR_RGB2HSV, "rgb": None}
 ENTROPY_BIN = {"lab": 4, "hsv": 0.04, "rgb": 10}
 HISTOGRAM_BIN = 10, 5, 5  # width in L*, a*, b*
 
@@ -65,10 +65,10 @@ def color_moments(lesion, *, spaces=("lab", "hsv"), percentiles=(5, 50, 95)):
     """
     row = {}
     for space in spaces:
-        inside, skin = _channels(lesion, space)
-        for channel, x, y in zip(space, inside, skin, strict=True):
+        inside, ordered, skin = _channels(lesion, space)
+        for channel, *values in zip(space, inside, ordered, skin, strict=True):
             if channel != "h":
-                row |= _moments(f"{space}_{channel}", x, y, ENTROPY_BIN[space], percentiles)
+                row |= _moments(f"{space}_{channel}", *values, ENTROPY_BIN[space], percentiles)
         if space == "hsv":
             row |= _hue(inside, skin)
     return row
@@ -97,35 +97,40 @@ def color_histogram(lesion, *, bins=7):
     if bins < 3:
         raise ValueError(f"color_histogram: bins is {bins}. Use at least 3")
     row, zeros = {}, (bins - 2, bins // 2, bins // 2)
-    for channel, x, skin, width, zero in zip(
-        "lab", lesion.lab_inside, mean_color(lesion.lab_skin), HISTOGRAM_BIN, zeros, strict=True
+    for channel, ordered, skin, width, zero in zip(
+        "lab", lesion.once(ordered_lab), mean_color(lesion.lab_skin), HISTOGRAM_BIN, zeros, strict=True
     ):
-        index = np.clip(np.rint((x - np.float32(skin)) / width) + zero, 0, bins - 1).astype(np.intp)
-        shares = np.bincount(index, minlength=bins) / index.size
+        steps = np.rint((ordered - np.float32(skin)) / width)
+        shares = _counts(steps, -zero, bins - 1 - zero) / steps.size
         row |= {f"relative_{channel}_bin_{i}": share for i, share in enumerate(shares, 1)}
     return row
 
 
+def ordered_lab(lesion):
+    """Return the (3, N) values of L*, a* and b* inside the lesion, each in ascending order."""
+    return np.sort(lesion.lab_inside, axis=1)
+
+
 def _channels(lesion, space):
     if space == "lab":
-        return lesion.lab_inside, lesion.lab_skin
-    return tuple(pixels(lesion.image, where, CONVERSIONS[space]) for where in (lesion.mask, lesion.skin))
+        return lesion.lab_inside, lesion.once(ordered_lab), lesion.lab_skin
+    inside, skin = (channels(colors, CONVERSIONS[space]) for colors in (lesion.rgb_inside, lesion.rgb_skin))
+    return inside, np.sort(inside, axis=1), skin
 
 
-def _moments(name, inside, skin, width, percentiles):
-    mean = inside.mean(dtype=np.float64)
-    centred = inside.astype(np.float64) - mean
-    squared = centred**2
-    std = np.sqrt(squared.mean())
+def _moments(name, inside, ordered, skin, width, percentiles):
+    (mean, std), (skin_mean, skin_std) = (np.ravel(cv2.meanStdDev(values)) for values in (inside, skin))
+    centred = inside - np.float32(mean)
+    steps = np.rint(ordered / width)
     row = {
         f"{name}_mean_lesion": mean,
-        f"{name}_mean_difference": mean - skin.mean(dtype=np.float64),
+        f"{name}_mean_difference": mean - skin_mean,
         f"{name}_std_lesion": std,
-        f"{name}_std_skin": skin.std(dtype=np.float64),
-        f"{name}_skewness_lesion": (squared * centred).mean() / std**3 if std > 1e-3 * width else 0.0,
-        f"{name}_entropy_lesion": entropy(np.unique(np.rint(inside / width), return_counts=True)[1]),
+        f"{name}_std_skin": skin_std,
+        f"{name}_skewness_lesion": cv2.mean(centred**2 * centred)[0] / std**3 if std > 1e-3 * width else 0.0,
+        f"{name}_entropy_lesion": entropy(_counts(steps, steps[0], steps[-1])),
     }
-    values = percentiles_of(inside, percentiles)
+    values = nearest_rank(ordered, percentiles)
     return row | {f"{name}_p{p}_lesion": float(value) for p, value in zip(percentiles, values, strict=True)}
 
 
@@ -141,12 +146,10 @@ def _hue(inside, skin):
 
 def _mean_hue(hue, saturation):
     """Return the circular mean in degrees and the dispersion of hues weighted by saturation."""
-    total = saturation.sum(dtype=np.float64)
+    total = cv2.sumElems(saturation)[0]
     if total == 0:
         return 0.0, 0.0
-    angle = np.radians(hue)
-    x = (saturation * np.cos(angle)).sum(dtype=np.float64) / total
-    y = (saturation * np.sin(angle)).sum(dtype=np.float64) / total
+    x, y = (cv2.sumElems(axis)[0] / total for axis in cv2.polarToCart(saturation, hue, angleInDegrees=True))
     length = np.hypot(x, y)
     return (np.degrees(np.arctan2(y, x)) if length > 1e-6 else 0.0), max(1 - length, 0.0)
 
@@ -159,10 +162,25 @@ def entropy(counts):
 
 def mean_color(lab):
     """Return the (3,) mean of (3, N) colours."""
-    return lab.mean(axis=1, dtype=np.float64)
+    return np.array([cv2.mean(channel)[0] for channel in lab])
 
 
-def percentiles_of(values, percents):
-    """Return percentiles by nearest rank."""
-    ranks = np.rint(np.asarray(percents) / 100 * (values.size - 1)).astype(np.intp)
-    return np.sort(values)[ranks]
+def nearest_rank(ordered, percents):
+    """Return percentiles of values in ascending order, by nearest rank."""
+    return ordered[_rank(percents, ordered.size)]
+
+
+def percentile_of(values, percent):
+    """Return a percentile of values in any order along their last axis, by nearest rank."""
+    rank = _rank(percent, values.shape[-1])
+    return np.partition(values, rank, axis=-1).take(rank, axis=-1)
+
+
+def _counts(steps, low, high):
+    """Return how many of some whole numbers in ascending order are up to low, low + 1 ... high - 1, at least high."""
+    up_to = np.searchsorted(steps, np.arange(low, high, dtype=np.float32), side="right")
+    return np.diff(up_to, prepend=0, append=steps.size)
+
+
+def _rank(percents, count):
+    return np.rint(np.asarray(percents) / 100 * (count - 1)).astype(np.intp)

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 
 from dermfeat.lesion import pixels
-from dermfeat.measures.color import entropy, mean_color, percentiles_of
+from dermfeat.measures.color import entropy, mean_color, nearest_rank, ordered_lab, percentile_of
 from dermfeat.measures.color_regions import (
     DERMOSCOPIC_COLORS,
+    SKIN_LIKE,
     find_colors,
     find_regression,
     find_veil,
@@ -42,8 +43,8 @@ def dermoscopic_colors(lesion, **detection):
         ``dermoscopic_colors_entropy`` : [0, 2.81] bits
             Entropy of the six shares and that of what looks like skin.
     """
-    labels = (find_colors(lesion, **detection) if detection else lesion.once(find_colors))[lesion.mask]
-    counts = np.bincount(labels - 1, minlength=len(DERMOSCOPIC_COLORS) + 1)
+    labels = find_colors(lesion, **detection) if detection else lesion.once(find_colors)
+    counts = np.bincount(labels.take(lesion.inside), minlength=SKIN_LIKE + 1)[1:]
     shares = counts[:-1] / counts.sum()
     row = {f"{name}_share": share for name, share in zip(DERMOSCOPIC_COLORS, shares, strict=True)}
     row["dermoscopic_colors_entropy"] = entropy(counts)
@@ -83,20 +84,24 @@ def color_variegation(lesion, *, tail=20):
     lab = lesion.lab_inside
     mean = mean_color(lab)
     delta_e = np.sqrt(squared_delta_e(lab, mean))
-    rows, columns = np.divmod(np.flatnonzero(lesion.mask), lesion.mask.shape[1])
-    gradient = _centre_less_rim(lab, lesion.signed_distance[rows, columns])
+    gradient = _centre_less_rim(lab, lesion.signed_distance.take(lesion.inside))
     row = {
         "delta_e_mean": delta_e.mean(dtype=np.float64),
-        "delta_e_p95": percentiles_of(delta_e, 95),
+        "delta_e_p95": percentile_of(delta_e, 95),
         "skin_delta_e": np.linalg.norm(mean - mean_color(lesion.lab_skin)),
         "centre_rim_delta_e": np.linalg.norm(gradient),
     }
     row |= {f"centre_rim_{channel}_difference": value for channel, value in zip("lab", gradient, strict=True)}
-    points = columns + 1j * rows
-    for name, value in (("darkest", lab[0]), ("reddest", -lab[1]), ("bluest", lab[2])):
-        part = points[value <= percentiles_of(value, tail) + TIE]
-        row[f"{name}_eccentricity"] = abs(part.mean() - points.mean()) / lesion.equivalent_diameter
-        row[f"{name}_spread"] = part.std() / max(points.std(), TIE)
+    (centre, spread), ordered = _place(lesion.inside, lesion), lesion.once(ordered_lab)
+    for name, value, values in (
+        ("darkest", lab[0], ordered[0]),
+        ("reddest", -lab[1], -ordered[1, ::-1]),
+        ("bluest", lab[2], ordered[2]),
+    ):
+        part = np.flatnonzero(value <= nearest_rank(values, tail) + TIE)
+        part_centre, part_spread = _place(lesion.inside.take(part), lesion)
+        row[f"{name}_eccentricity"] = np.linalg.norm(part_centre - centre) / lesion.equivalent_diameter
+        row[f"{name}_spread"] = part_spread / max(spread, TIE)
     return row
 
 
@@ -119,9 +124,9 @@ def blue_white_veil(lesion, **detection):
             The same of the largest connected veil.
     """
     veil = find_veil(lesion, **detection) if detection else lesion.once(find_veil)
-    area = lesion.mask.sum()
+    area = lesion.inside.size
     return {
-        "blue_white_veil_share": veil.sum() / area,
+        "blue_white_veil_share": np.count_nonzero(veil) / area,
         "blue_white_veil_largest_share": largest_part(veil) / area,
     }
 
@@ -145,10 +150,10 @@ def regression(lesion, **detection):
             Share of the lesion's pixels in the specks of blue-gray peppering.
     """
     found = find_regression(lesion, **detection) if detection else lesion.once(find_regression)
-    area = lesion.mask.sum()
+    area = lesion.inside.size
     return {
-        "regression_white_share": found.white.sum() / area,
-        "regression_blue_share": found.peppering.sum() / area,
+        "regression_white_share": np.count_nonzero(found.white) / area,
+        "regression_blue_share": np.count_nonzero(found.peppering) / area,
     }
 
 
@@ -172,7 +177,7 @@ def skin_tone(lesion):
             taken, before colour constancy; its names are those of `skin_tone_name`.
     """
     lightness, _, b = pixels(lesion.raw, lesion.skin, cv2.COLOR_RGB2LAB)
-    return {"skin_ita": float(np.degrees(np.median(np.arctan2(lightness - 50, np.maximum(b, LEAST_B)))))}
+    return {"skin_ita": float(np.degrees(np.arctan(percentile_of((lightness - 50) / np.maximum(b, LEAST_B), 50))))}
 
 
 def skin_tone_name(ita):
@@ -199,6 +204,15 @@ def skin_tone_name(ita):
 def _centre_less_rim(lab, depth):
     """Return the mean colour of the deepest quarter of the pixels less that of the shallowest."""
     depth = np.rint(depth * np.abs(depth))  # whole numbers, so that equal depths are equal
-    rim, centre = percentiles_of(depth, (25, 75))
+    rim, centre = nearest_rank(np.sort(depth), (25, 75))
     deep, shallow = np.flatnonzero(depth >= centre), np.flatnonzero(depth <= rim)
     return mean_color(lab.take(deep, axis=1)) - mean_color(lab.take(shallow, axis=1))
+
+
+def _place(positions, lesion):
+    """Return the (2,) centroid of some pixels and their root mean square distance from it."""
+    positions = positions.astype(np.int32)
+    rows = positions // lesion.mask.shape[1]
+    columns = positions - rows * lesion.mask.shape[1]
+    means, deviations = np.stack([cv2.meanStdDev(axis) for axis in (rows, columns)], axis=1)[..., 0, 0]
+    return means, np.linalg.norm(deviations)

@@ -1,10 +1,13 @@
 """Where the colours of clinical meaning lie in a lesion: six colours, blue-white veil, regression."""
 
+from functools import cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from dermfeat.lesion import bounding_box
+from dermfeat.measures.color import percentile_of
 from dermfeat.measures.detail import disc
 
 REFERENCE_SKIN = 205, 160, 140  # sRGB of light skin, individual typology angle about 48 degrees
@@ -27,6 +30,7 @@ TYPICAL_COLORS = {  # CIELAB on the reference skin: the less saturated colours t
     "blue_gray": [(42, 13, 2), (20, 17, -1)],
     "black": [(10, 12, 8), (17, 6, 2)],
 }
+BRIGHT = ((92 + 16) / 116) ** 3  # luminance where L* is 92
 SKIN_LIKE = len(DERMOSCOPIC_COLORS) + 1  # label of lesion pixels that have the colour of the skin
 
 
@@ -57,7 +61,7 @@ def skin_referenced(lesion, *, lightness=1.0, cast=1.0):
     (H, W, 3) float32 ndarray
         CIELAB (D65). What gets brighter than white is cut off there.
     """
-    return _to_lab(lesion.image, _gains(lesion, lightness, cast))
+    return _to_lab(lesion.image, _light(lesion, lightness, cast))
 
 
 def find_colors(lesion, *, min_delta_e=10.0):
@@ -78,19 +82,16 @@ def find_colors(lesion, *, min_delta_e=10.0):
     (H, W) uint8 ndarray
         0 outside the lesion, 1 to 6 the colours in the order of `DERMOSCOPIC_COLORS`, 7 skin-like.
     """
-    lab = lesion.once(skin_referenced)
-    inside, skin = lab[lesion.mask].T, lab[lesion.skin].mean(axis=0, dtype=np.float64)
-    nearest = np.full(inside.shape[1], np.inf, np.float32)
-    label = np.zeros(inside.shape[1], np.uint8)
-    for number, references in enumerate(_palette(), start=1):
-        distance = np.min([squared_delta_e(inside, reference) for reference in references], axis=0)
-        nearer = distance < nearest
-        if number == 1:
-            nearer &= inside[0] > skin[0]
-        nearest[nearer], label[nearer] = distance[nearer], number
-    label[squared_delta_e(inside, skin) < min_delta_e**2] = SKIN_LIKE
+    light = lesion.once(_light)
+    inside, skin = (_to_lab(rgb[None], light) for rgb in (lesion.rgb_inside, lesion.rgb_skin))
+    inside, skin = np.vstack([*cv2.split(inside), np.ones(inside.shape[:2], np.float32)]), cv2.mean(skin)[:3]
+    references, first_of_color = _palette()
+    distance = np.stack([part.min(axis=0) for part in np.split(references @ inside, first_of_color[1:])])
+    distance[0, inside[0] <= skin[0]] = np.inf
+    label = cv2.reduceArgMin(distance, 0)[0] + 1
+    label[squared_delta_e(inside[:3], skin) < min_delta_e**2] = SKIN_LIKE
     found = np.zeros(lesion.mask.shape, np.uint8)
-    found[lesion.mask] = label
+    found.reshape(-1)[lesion.inside] = label
     return found
 
 
@@ -121,20 +122,22 @@ def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     (H, W) bool ndarray
         True on veil, only inside the lesion.
     """
+    box = lesion.once(_surroundings)
+    enough = least * lesion.area
+    if np.count_nonzero(_bluish(_smoothed(lesion, 0.015, box)) & lesion.mask[box]) < enough:
+        return np.zeros(lesion.mask.shape, bool)
     lab = _smoothed(lesion, 0.015)
-    light, a, b = cv2.split(lab)
-    skin = np.median(lab[lesion.skin], axis=0)
-    bluish = (b < np.minimum(0.4 * a + 2, 0.35 * light)) & (b < 12) & (a < 20 + b / 2)
-    bluish &= (light > 12) & (light < skin[0] - darker)
+    bluish = _bluish(lab) & (lab[0] < _soft_skin(lesion, 0.015)[0] - darker)
     labels, area, _ = _parts(_opened(bluish, lesion, width / 2))
-    inside = np.bincount(labels[lesion.mask], minlength=area.size)
-    return _chosen(labels, (inside >= least * lesion.area) & (inside >= (1 - beyond) * area)) & lesion.mask
+    inside = np.bincount(labels.take(lesion.inside), minlength=area.size)
+    return _chosen(labels, (inside >= enough) & (inside >= (1 - beyond) * area)) & lesion.mask
 
 
 def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_contrast=4.0):
     """Find regression structures: scar-like white areas and blue-gray peppering (granularity).
 
-    Colours are skin-referenced (`skin_referenced`), lengths relative to the equivalent diameter. Hair, highlights
+    Colours are skin-referenced (`skin_referenced`), smoothed by 1 % of the equivalent diameter for white areas, 0.6 %
+    for specks and 3 % for their surroundings; lengths are relative to that diameter. Hair, highlights
     (near white in the image or twice as bright as skin) with their surroundings, and the outermost 4 % are left out.
 
     A white area is lighter than the median skin and than the lesion's 25th percentile, no more than 1 unit more
@@ -159,46 +162,90 @@ def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_co
     Regression
         Maps ``white`` and ``peppering``, (H, W) bool ndarrays, True only inside the lesion.
     """
-    deep = lesion.signed_distance > 0.04 * lesion.equivalent_diameter
-    seen = lesion.mask & deep & ~lesion.hair & ~_highlights(lesion)
-    return Regression(_scars(lesion, seen, lighter, contrast, least), _specks(lesion, seen, speck_contrast))
+    box = lesion.once(_surroundings)
+    deep = lesion.signed_distance[box] > 0.04 * lesion.equivalent_diameter
+    seen = lesion.mask[box] & deep & ~lesion.hair[box] & ~_highlights(lesion, box)
+    maps = np.zeros((2, *lesion.mask.shape), bool)
+    maps[0][box] = _scars(lesion, box, seen, lighter, contrast, least)
+    maps[1][box] = _specks(lesion, box, seen, speck_contrast)
+    return Regression(*maps)
 
 
-def _scars(lesion, seen, lighter, contrast, least):
-    lab = _smoothed(lesion, 0.01)
-    skin = np.median(lab[lesion.skin], axis=0)
-    pigment = np.percentile(lab[lesion.mask][:, 0], 25)
-    chroma = np.hypot(lab[..., 1], lab[..., 2])
-    white = seen & (lab[..., 0] > max(skin[0] + lighter, pigment + contrast)) & (chroma < np.hypot(*skin[1:]) + 1)
+def _scars(lesion, box, seen, lighter, contrast, least):
+    light, a, b = _smoothed(lesion, 0.01, box)
+    pigment = percentile_of(light[lesion.mask[box]], 25)
+    white, enough = seen & (light > pigment + contrast), least * lesion.area
+    if np.count_nonzero(white) >= enough:
+        skin = _soft_skin(lesion, 0.01)
+        white &= (light > skin[0] + lighter) & (np.hypot(a, b) < np.hypot(*skin[1:]) + 1)
+    if np.count_nonzero(white) < enough:
+        return np.zeros(seen.shape, bool)
     labels, area, _ = _parts(_opened(white, lesion, 0.015))
-    return _chosen(labels, area >= least * lesion.area)
+    return _chosen(labels, area >= enough)
 
 
-def _specks(lesion, seen, contrast):
+def _specks(lesion, box, seen, contrast):
     diameter = lesion.equivalent_diameter
-    light, a, b = cv2.split(_smoothed(lesion, 0.006))
-    around = _smoothed(lesion, 0.03)[..., 0]
-    gray = (b < 14) & (a < 20 + b / 2)
-    speck = seen & gray & (light < around - contrast) & (around > 38) & ~_dilated(lesion.once(find_veil), lesion, 0.03)
-    labels, area, length = _parts(speck)
+    light, a, b = _smoothed(lesion, 0.006, box)
+    gray = seen & (b < 14) & (a < 20 + b / 2)
+    if not gray.any():
+        return gray
+    (around,) = _smoothed(lesion, 0.03, box, channels=1)
+    speck = gray & (light < around - contrast) & (around > 38)
+    labels, area, length = _parts(speck & ~_dilated(lesion.once(find_veil)[box], lesion, 0.03))
     large = area >= max(4, np.pi * (0.004 * diameter) ** 2)
     return _chosen(labels, large & (length <= 0.06 * diameter) & (area >= 0.35 * length**2))
 
 
 def largest_part(mask):
     """Return the area in pixels of the largest connected part of a mask."""
-    return _parts(mask)[1][1:].max(initial=0)
+    return _parts(mask[bounding_box(mask)])[1][1:].max(initial=0) if mask.any() else 0
 
 
-def _highlights(lesion):
-    bright = (lesion.image.min(axis=2) >= 240) | (lesion.once(skin_referenced)[..., 0] > 92)
+def _surroundings(lesion):
+    """Return the slices of an image that hold its lesion and all that filters look at inside of it."""
+    return bounding_box(lesion.mask, round(0.05 * lesion.equivalent_diameter) + 2)
+
+
+def _bluish(lab):
+    light, a, b = lab
+    return (b < np.minimum(0.4 * a + 2, 0.35 * light)) & (b < 12) & (a < 20 + b / 2) & (light > 12)
+
+
+def _highlights(lesion, box):
+    image = lesion.image[box]
+    luminance = cv2.transform(cv2.LUT(image, np.minimum(lesion.once(_light), 1)), LUMINANCE[None])
+    bright = (cv2.inRange(image, (240,) * 3, (255,) * 3) > 0) | (luminance > BRIGHT)
     return _dilated(bright, lesion, 0.02)
 
 
-def _smoothed(lesion, share):
-    """Return skin-referenced CIELAB of the image smoothed by a share of the equivalent diameter."""
-    sigma = max(share * lesion.equivalent_diameter, 0.7)
-    return _to_lab(cv2.GaussianBlur(lesion.image, (0, 0), sigma), lesion.once(_gains))
+def _smoothed(lesion, share, box=..., channels=3):
+    """Return skin-referenced L*, a*, b* of the image smoothed by a share of the equivalent diameter."""
+    planes, size = cv2.split(_soft(lesion, share, box))[:channels], lesion.image[box].shape[1::-1]
+    return [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
+
+
+def _soft_skin(lesion, share):
+    """Return the median over the skin of what `_soft` returns."""
+    box = bounding_box(lesion.skin, round(3 * share * lesion.equivalent_diameter))
+    lab = _soft(lesion, share, box)
+    skin = cv2.resize(lesion.skin[box] * np.uint8(255), lab.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return percentile_of(np.ascontiguousarray(lab[skin >= min(128, skin.max())].T), 50)
+
+
+def _soft(lesion, share, box):
+    """Return smoothed skin-referenced CIELAB of a box of the image, reduced by a power of two of at most sigma / 1.5.
+
+    So it lies nearer to the Gaussian mean than 8-bit smoothing at full size, whose rounding it averages.
+    The mean of `pace` pixels and the linear interpolation back have variances of (pace² - 1) / 12 and pace² / 6.
+    """
+    sigma, image = max(share * lesion.equivalent_diameter, 0.7), lesion.image[box]
+    pace = 2 ** max(int(np.log2(sigma / 1.5)), 0)
+    if pace > 1:
+        size = [max(round(side / pace), 1) for side in image.shape[1::-1]]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        sigma = np.sqrt(sigma**2 - (3 * pace**2 - 1) / 12) / pace
+    return _to_lab(cv2.GaussianBlur(image, (0, 0), sigma), lesion.once(_light))
 
 
 def _opened(mask, lesion, share):
@@ -207,7 +254,7 @@ def _opened(mask, lesion, share):
 
 
 def _dilated(mask, lesion, share):
-    return cv2.dilate(mask.astype(np.uint8), _brush(lesion, share)) > 0
+    return cv2.dilate(mask.astype(np.uint8), _brush(lesion, share)) > 0 if mask.any() else mask
 
 
 def _brush(lesion, share):
@@ -221,26 +268,40 @@ def _parts(mask):
 
 
 def _chosen(labels, kept):
-    return kept[labels] & (labels > 0)
+    kept[0] = False
+    return kept.take(labels)
 
 
+@cache
 def _palette():
-    """Return, for each colour, its references in CIELAB."""
+    """Return what takes (L*, a*, b*, 1) to distances from all references, and the positions of each colour's first.
+
+    The distances are squared and less the square of the pixel's own colour, which is the same for all.
+    """
     rgb = np.float32([list(DERMOSCOPIC_COLORS.values())]) / 255
     published = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[0]
-    return [[lab, *TYPICAL_COLORS[name]] for name, lab in zip(DERMOSCOPIC_COLORS, published, strict=True)]
+    colors = [[lab, *TYPICAL_COLORS[name]] for name, lab in zip(DERMOSCOPIC_COLORS, published, strict=True)]
+    labs, counts = np.concatenate(colors), [len(color) for color in colors]
+    return np.column_stack([-2 * labs, (labs**2).sum(axis=1)]).astype(np.float32), np.cumsum([0, *counts[:-1]])
 
 
 def squared_delta_e(lab, reference):
     return sum((channel - np.float32(value)) ** 2 for channel, value in zip(lab, reference, strict=True))
 
 
-def _gains(lesion, lightness=1.0, cast=1.0):
-    """Return the factors on linear red, green and blue that bring the median skin to the reference."""
-    skin = np.maximum(_linear(np.median(lesion.image[lesion.skin], axis=0)), 1e-3)
+def _light(lesion, lightness=1.0, cast=1.0):
+    """Return a table of the linear light of 8-bit red, green and blue that brings the median skin to the reference."""
+    skin = np.maximum(_linear(_median_rgb(lesion.rgb_skin)), 1e-3)
     gains = _linear(np.array(REFERENCE_SKIN)) / skin
     brighter = _linear(np.array(REFERENCE_SKIN)) @ LUMINANCE / (skin @ LUMINANCE)
-    return np.clip(brighter, *BRIGHTNESS_GAIN) ** lightness * np.clip(gains / brighter, *CAST_GAIN) ** cast
+    gains = np.clip(brighter, *BRIGHTNESS_GAIN) ** lightness * np.clip(gains / brighter, *CAST_GAIN) ** cast
+    return (_linear(np.arange(256))[:, None] * gains)[None].astype(np.float32)
+
+
+def _median_rgb(colors):
+    middle = (len(colors) - 1) // 2, len(colors) // 2
+    counts = (cv2.calcHist([colors[None]], [channel], None, [256], [0, 256]) for channel in range(3))
+    return np.array([np.searchsorted(np.cumsum(count), middle, side="right").mean() for count in counts])
 
 
 def _linear(srgb):
@@ -248,6 +309,5 @@ def _linear(srgb):
     return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
 
 
-def _to_lab(image, gains):
-    table = _linear(np.arange(256))[:, None] * gains
-    return cv2.cvtColor(cv2.LUT(image, table[None].astype(np.float32)), cv2.COLOR_LRGB2LAB)
+def _to_lab(image, light):
+    return cv2.cvtColor(cv2.LUT(image, light), cv2.COLOR_LRGB2LAB)

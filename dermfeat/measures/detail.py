@@ -9,6 +9,14 @@ SIDE = 256  # pixels of the equivalent diameter above which a lesion is reduced:
 MARGIN = 0.2  # room round the lesion, in equivalent diameters
 SKIN = 70.0  # L* that the skin's median is brought to
 EXPOSURE = 0.7, 1.4  # within these factors
+WIDE = 5  # pixels: standard deviation from which a blur works on the plane at half the size
+SECOND = np.float32(
+    [
+        [[0, 0.5, 0], [0.5, -2, 0.5], [0, 0.5, 0]],
+        [[0, 0.5, 0], [-0.5, 0, -0.5], [0, 0.5, 0]],
+        [[0.25, 0, -0.25], [0, 0, 0], [-0.25, 0, 0.25]],
+    ]
+)  # differences that give (yy + xx) / 2, (yy - xx) / 2 and xy
 
 
 class Detail(NamedTuple):
@@ -50,18 +58,17 @@ def detail(lesion):
     zoom = min(1, SIDE / lesion.equivalent_diameter)
     size = np.maximum(np.rint((high - low) * zoom), 1).astype(int)[::-1].tolist()
 
-    def reduced(plane):
-        plane = np.ascontiguousarray(plane[box], np.float32)
-        return plane if zoom == 1 else cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    def reduced(plane, interpolation=cv2.INTER_AREA):
+        return plane if zoom == 1 else cv2.resize(plane, size, interpolation=interpolation)
 
-    share = reduced(lesion.shape_mask)
-    skin, inside = (np.median(lightness) for lightness in (lesion.lab_skin[0], lesion.lab_inside[0]))
+    share = reduced(lesion.shape_mask[box] * np.uint8(254))
+    skin, inside = (median(lightness) for lightness in (lesion.lab_skin[0], lesion.lab_inside[0]))
     exposure = np.clip((SKIN + 16) / (skin + 16), *EXPOSURE)  # L* + 16 is proportional to the cube root of luminance
     return Detail(
-        lightness=(reduced(lesion.lab[..., 0]) + 16) * np.float32(exposure) - 16,
-        mask=share > min(0.5, share.max() / 2),
-        depth=reduced(lesion.signed_distance) * zoom,
-        hair=cv2.dilate(reduced(lesion.hair), np.ones((3, 3))) > 0,
+        lightness=(reduced(cv2.extractChannel(lesion.lab[box], 0)) + 16) * np.float32(exposure) - 16,
+        mask=share > min(127, share.max() / 2),
+        depth=reduced(lesion.signed_distance[box], cv2.INTER_LINEAR) * np.float32(zoom),
+        hair=cv2.dilate(reduced(lesion.hair[box] * np.uint8(254)), np.ones((3, 3))) > 0,
         box=box,
         diameter=lesion.equivalent_diameter * zoom,
         halfway=((skin + inside) / 2 + 16) * exposure - 16,
@@ -69,17 +76,35 @@ def detail(lesion):
     )
 
 
-def curvatures(plane, scale):
-    """Return a plane blurred by `scale` and its second derivatives yy, xx, xy, times the scale squared."""
-    soft = cv2.GaussianBlur(plane, (0, 0), scale)
-    across = [cv2.Sobel(soft, cv2.CV_32F, *order, ksize=1, scale=scale**2) for order in ((0, 2), (2, 0))]
-    return soft, *across, cv2.Sobel(soft, cv2.CV_32F, 1, 1, ksize=3, scale=scale**2 / 4)
+def median(values):
+    """Return the median of a 1-D array by one partition of it."""
+    half = len(values) // 2
+    ordered = np.partition(values, half)
+    return ordered[half] if len(values) % 2 else (ordered[:half].max() + ordered[half]) / 2
 
 
-def local_mean(plane, weights, scale):
-    """Return the mean of a plane weighed by a Gaussian and by float32 weights."""
-    near = cv2.GaussianBlur(weights, (0, 0), scale)
-    return cv2.GaussianBlur(plane * weights, (0, 0), scale) / np.maximum(near, 1e-6)
+def blurred(plane, scale):
+    """Return a float32 plane blurred by a Gaussian; a wide one works on the plane at half the size.
+
+    Halving and doubling blur by a variance of one pixel each, which the Gaussian leaves out.
+    """
+    if scale < WIDE:
+        return cv2.GaussianBlur(plane, (0, 0), scale)
+    room = 2 * int(1.5 * scale)  # the half-size plane's own borders are not the same at all four sides
+    wide = cv2.copyMakeBorder(plane, room, room, room, room, cv2.BORDER_REFLECT_101)
+    half = cv2.GaussianBlur(cv2.pyrDown(wide), (0, 0), np.sqrt(scale**2 - 2) / 2)
+    return cv2.pyrUp(half, dstsize=wide.shape[::-1])[room:-room, room:-room]
+
+
+def curvatures(soft, scale):
+    """Return ``(yy + xx) / 2``, ``(yy - xx) / 2`` and xy of the second derivatives, times the square of a scale."""
+    return [cv2.filter2D(soft, -1, kernel * np.float32(scale**2)) for kernel in SECOND]
+
+
+def local_mean(plane, weights, scale, near=None):
+    """Return the mean of a plane weighed by a Gaussian and by float32 weights, of which `near` is the blur."""
+    near = blurred(weights, scale) if near is None else near
+    return blurred(plane * weights, scale) / np.maximum(near, 1e-6)
 
 
 def disc(radius):

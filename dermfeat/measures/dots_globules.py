@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from dermfeat.measures.detail import curvatures, detail
+from dermfeat.measures.detail import blurred, curvatures, detail, median
+from dermfeat.measures.texture import bounding_box
 
 SMALLEST, LARGEST = 0.006, 0.028  # radii looked for, in equivalent diameters
 RESOLVED = 1.5  # pixels: narrower specks cannot be told from noise and JPEG artefacts
@@ -81,7 +82,7 @@ def dots_and_globules(lesion, *, globule_radius=0.016, **detection):
     if len(blobs):
         offset = blobs[:, :2].mean(axis=0) - lesion.centroid
         rows, columns = np.rint(blobs[:, :2]).astype(int).T
-        outer = np.median(lesion.signed_distance[lesion.shape_mask])
+        outer = median(lesion.signed_distance[lesion.shape_mask])
         measured["blobs_offset"] = np.hypot(*offset) / lesion.equivalent_diameter
         measured["blobs_outer_share"] = (lesion.signed_distance[rows, columns] < outer).mean()
     return {name: float(value) for name, value in measured.items()}
@@ -120,58 +121,62 @@ def find_blobs(lesion, *, contrast=6.0, open_directions=3, unevenness=0.3):
         return np.zeros((0, 4))
     radii = smallest * STEP ** np.arange(np.ceil(np.log(largest / smallest) / np.log(STEP)) + 1)
     dark = view.mask & ~view.hair & (view.lightness < view.halfway)
-    planes, peaks = _peaks(view.lightness, dark, radii, FAINT * contrast)
-    ground = cv2.GaussianBlur(view.lightness, (0, 0), GROUND * view.diameter)
-    found = []
-    for level, (rows, columns, curvature) in enumerate(peaks):
-        finer = max(level - FINER, 0)
-        rise, opened, spread, width = _left_along_rays(planes[finer] - ground, rows, columns, radii[level])
-        width = np.sqrt(np.maximum(width**2 - np.log(2) * radii[finer] ** 2, 0.25))  # without that plane's blur
-        asked = contrast * (1 + DOUBT * opened) * np.clip(width / (DOT * view.diameter), 1, UNEVEN_GROUND)
-        kept = (rise >= asked) & (opened <= open_directions) & (spread <= unevenness) & (width <= WIDER * radii[level])
-        reach = np.full(len(rows), APART * radii[level])
-        found.append(np.column_stack([rows, columns, width, rise, reach, curvature])[kept])
-    blobs = _separate(np.concatenate(found))
-    return np.column_stack([view.to_image(blobs[:, :2]), blobs[:, 2] * view.pace.mean(), blobs[:, 3]])
+    near = bounding_box(dark, int(np.ceil(3 * radii[-1])))
+    planes, peaks = _peaks(view.lightness[near], dark[near], radii, FAINT * contrast)
+    ground = blurred(view.lightness, GROUND * view.diameter)[near]
+    finer = [max(level - FINER, 0) for level in range(len(radii))]
+    flat = [plane - ground for plane in planes[: finer[-1] + 1]]
+    values = [_along_rays(flat[k], *peak[:2], radius) for k, peak, radius in zip(finer, peaks, radii, strict=True)]
+    level = np.repeat(np.arange(len(radii)), [len(peak[0]) for peak in peaks])
+    rows, columns, curvature = np.concatenate(peaks, axis=1)
+    rise, opened, spread, width = _rises(np.concatenate(values, axis=2), radii[level])
+    width = np.sqrt(np.maximum(width**2 - np.log(2) * radii[finer][level] ** 2, 0.25))  # without that plane's blur
+    asked = contrast * (1 + DOUBT * opened) * np.clip(width / (DOT * view.diameter), 1, UNEVEN_GROUND)
+    kept = (rise >= asked) & (opened <= open_directions) & (spread <= unevenness) & (width <= WIDER * radii[level])
+    blobs = _separate(np.column_stack([rows, columns, width, rise, APART * radii[level], curvature])[kept])
+    places = view.to_image(blobs[:, :2] + [side.start for side in near])
+    return np.column_stack([places, blobs[:, 2] * view.pace.mean(), blobs[:, 3]])
 
 
 def _peaks(lightness, dark, radii, least):
     """Return, for each radius, the blurred L* and rows, columns and values of the weaker curvature's maxima."""
     planes, weaker, round_enough = [], [], []
-    for radius in radii:
-        plane, yy, xx, xy = curvatures(lightness, radius / np.sqrt(2))
-        mean, apart = (yy + xx) / 2, cv2.magnitude((yy - xx) / 2, xy)
-        planes.append(plane)
-        weaker.append(mean - apart)
-        round_enough.append((1 - ROUND) * mean > (1 + ROUND) * apart)
+    for radius, finer in zip(radii, [0, *radii], strict=False):
+        further = np.sqrt((radius**2 - finer**2) / 2)  # what is blurred already is blurred on
+        planes.append(cv2.GaussianBlur(planes[-1] if planes else lightness, (0, 0), further))
+        mean, *apart = curvatures(planes[-1], radius / np.sqrt(2))
+        weaker.append(mean - cv2.magnitude(*apart))
+        round_enough.append((1 + ROUND) * weaker[-1] > 2 * ROUND * mean)
     peaks = []
     for level, here in enumerate(weaker):
         around = cv2.dilate(here, np.ones((3, 3)))
         for other in weaker[max(level - 1, 0) : level + 2]:
-            around = cv2.max(around, other)
+            around = cv2.max(around, other, dst=around)
         place = np.flatnonzero(dark & round_enough[level] & (here > least) & (here >= around))
         peaks.append((*np.divmod(place, here.shape[1]), here.ravel()[place]))
     return planes, peaks
 
 
-def _left_along_rays(plane, rows, columns, radius):
+def _along_rays(plane, rows, columns, radius):
+    """Return (7, 24, N) values of a plane at the places on the rays from N points."""
+    angle = 2 * np.pi * (np.arange(RAYS) + 0.5) / RAYS
+    reach = radius * POINTS[:, None]
+    places = [at + (reach * way)[..., None] for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))]
+    return ndimage.map_coordinates(plane, places, order=1, mode="nearest")
+
+
+def _rises(values, radius):
     """Return the rise of L* from points to what is around them, and where on the rays it takes place.
 
     The four arrays are the median rise, how many directions have none, and the standard deviation by mean and the mean
     of the distances at which half of the rise is reached.
     """
-    if not len(rows):
-        return np.zeros((4, 0))
-    angle = 2 * np.pi * (np.arange(RAYS)[:, None] + 0.5) / RAYS
-    rays = radius * np.array([np.sin(angle) * POINTS, np.cos(angle) * POINTS])
-    places = np.array([rows, columns], float)[..., None, None] + rays[:, None]
-    values = ndimage.map_coordinates(plane, places, order=1, mode="nearest")
-    centre, rim = values[..., 0].mean(axis=1), values[..., OUTSIDE:].max(axis=2)
-    rise = np.median(rim, axis=1) - centre
-    opened = (rim < (centre + CLOSED * rise)[:, None]).sum(axis=1)
-    risen = values > (centre + rise / 2)[:, None, None]
-    half = radius * POINTS[np.where(risen.any(axis=2), risen.argmax(axis=2), -1)]
-    return rise, opened, half.std(axis=1) / half.mean(axis=1), half.mean(axis=1)
+    centre, rim = values[0].mean(axis=0), values[OUTSIDE:].max(axis=0)
+    rise = np.median(rim, axis=0) - centre
+    opened = (rim < centre + CLOSED * rise).sum(axis=0)
+    risen = values > centre + rise / 2
+    half = POINTS[np.where(risen.any(axis=0), risen.argmax(axis=0), -1)]
+    return rise, opened, half.std(axis=0) / half.mean(axis=0), radius * half.mean(axis=0)
 
 
 def _separate(blobs):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import SIDE, curvatures, detail
+from dermfeat.measures.detail import SIDE, blurred, curvatures, detail
 
 MOST_ZOOM = 3  # largest magnification of small lesions; the following lengths are in equivalent diameters
 FINE, RIDGE, GROUND = 0.005, 0.008, 0.03  # standard deviations: of noise removal, of lines, of the local mean
@@ -33,7 +33,8 @@ class Grid(NamedTuple):
 class Parts(NamedTuple):
     """Parts of the grid between lines."""
 
-    labels: np.ndarray  # (h, w) int32, from 1 in the parts, 0 elsewhere
+    places: np.ndarray  # (M,) intp, pixels of all parts as indices of the flattened grid
+    number: np.ndarray  # (M,) intp, the part that each is in, from 0
     centres: np.ndarray  # (N, 2) float64, rows and columns
     diameters: np.ndarray  # (N,) float64, equivalent diameters
 
@@ -42,60 +43,62 @@ def mesh_grid(lesion):
     view = lesion.once(detail)
     zoom = float(np.clip(SIDE / view.diameter, 1, MOST_ZOOM))
     size = np.rint(np.array(view.mask.shape[::-1]) * zoom).astype(int).tolist()
-    planes = (view.lightness, lesion.shape_mask[view.box] & lesion.field[view.box], lesion.skin[view.box])
-    light, mask, skin = (cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for plane in planes)
+    masks = lesion.shape_mask[view.box] & lesion.field[view.box], lesion.skin[view.box]
+    light, mask, skin = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+        for plane in (view.lightness, *(part * np.uint8(254) for part in masks))
+    )
     unit, pixel = view.diameter * zoom, zoom / view.pace.mean()
     fine, ridge = (max(part * unit, least * pixel) for part, least in zip((FINE, RIDGE), BLURRED, strict=True))
     across = dark_ridges(light, ridge)
     window = 2 * round(AROUND * unit / 2) + 1
     dark = across > CURVED * np.sqrt(np.maximum(cv2.blur(across**2, (window, window)), 0))
     smooth = cv2.GaussianBlur(light, (0, 0), fine)
-    band = smooth - cv2.GaussianBlur(light, (0, 0), max(GROUND * unit, fine))
-    return Grid(smooth, band, dark, mask > 0.5, skin > 0.5, unit, pixel)
+    band = smooth - blurred(light, max(GROUND * unit, fine))
+    return Grid(smooth, band, dark, mask > 127, skin > 127, unit, pixel)
 
 
 def dark_ridges(plane, scale):
     """Return the larger eigenvalue of the Hessian of a plane blurred by `scale`, times the scale squared."""
-    _, yy, xx, xy = curvatures(plane, scale)
-    return (yy + xx) / 2 + cv2.magnitude((yy - xx) / 2, xy)
+    mean, *apart = curvatures(cv2.GaussianBlur(plane, (0, 0), scale), scale)
+    return mean + cv2.magnitude(*apart)
 
 
 def closed_parts(grid):
-    """Return the parts between lines that are as wide as holes and roundish."""
+    """Return the parts between lines that are as wide as holes, roundish and for the most part in the lesion."""
     _, labels, stats, centres = cv2.connectedComponentsWithStats((~grid.dark).astype(np.uint8), connectivity=4)
-    low, high = stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]
+    low, high = stats[:, :2], stats[:, :2] + stats[:, 2:4]
     uncut = (low > 0).all(axis=1) & (high < grid.dark.shape[::-1]).all(axis=1)
-    diameters = np.sqrt(4 * stats[1:, cv2.CC_STAT_AREA] / np.pi) / grid.unit
+    diameters = np.sqrt(4 * stats[:, cv2.CC_STAT_AREA] / np.pi) / grid.unit
     narrowest = max(NARROWEST, RESOLVED * grid.pixel / grid.unit)
     fits = uncut & (diameters >= narrowest) & (diameters <= WIDEST)
-    parts = chosen(Parts(labels, centres[1:, ::-1], diameters), np.flatnonzero(fits))
-    return chosen(parts, np.flatnonzero(_roundish(parts)))
+    fits[0] = False
+    places = np.flatnonzero(fits[labels])
+    number = (np.cumsum(fits) - 1)[labels.ravel()[places]]
+    parts = Parts(places, number, centres[fits, ::-1], diameters[fits])
+    (inside,) = means(parts, grid.mask)
+    return chosen(parts, np.flatnonzero((inside > 0.5) & _roundish(parts, grid.mask.shape[1])))
 
 
 def chosen(parts, numbers):
     """Return some of the parts, numbered anew."""
-    new = np.zeros(len(parts.diameters) + 1, np.int32)
-    new[numbers + 1] = np.arange(1, len(numbers) + 1)
-    return Parts(new[parts.labels], parts.centres[numbers], parts.diameters[numbers])
-
-
-def members(parts):
-    """Return the number of the part of each pixel that is in one, and the pixel's row and column."""
-    places = np.flatnonzero(parts.labels)
-    return parts.labels.ravel()[places] - 1, *np.divmod(places, parts.labels.shape[1])
+    new = np.full(len(parts.diameters), -1)
+    new[numbers] = np.arange(len(numbers))
+    number = new[parts.number]
+    on = number >= 0
+    return Parts(parts.places[on], number[on], parts.centres[numbers], parts.diameters[numbers])
 
 
 def means(parts, *planes):
     """Return the mean of planes over the pixels of each part."""
-    number, rows, columns = members(parts)
     count = len(parts.diameters)
-    size = np.bincount(number, minlength=count)
-    return [np.bincount(number, plane[rows, columns], minlength=count) / size for plane in planes]
+    size = np.bincount(parts.number, minlength=count)
+    return [np.bincount(parts.number, plane.ravel()[parts.places], minlength=count) / size for plane in planes]
 
 
-def _roundish(parts):
+def _roundish(parts, width):
     """Return which parts are neither slim nor ragged, from their second moments."""
-    number, rows, columns = members(parts)
+    number, (rows, columns) = parts.number, np.divmod(parts.places, width)
     area = np.bincount(number, minlength=len(parts.diameters))
     y, x = rows - parts.centres[number, 0], columns - parts.centres[number, 1]
     yy, xx, xy = (np.bincount(number, product, minlength=len(area)) / area for product in (y * y, x * x, x * y))
@@ -111,11 +114,11 @@ def heights(grid, parts):
     if not len(level):
         return level, level
     angle = 2 * np.pi * (np.arange(RAYS)[:, None] + 0.5) / RAYS
-    reach = 0.5 * grid.unit * parts.diameters[:, None, None] * RAY
+    reach = 0.5 * grid.unit * RAY[:, None, None] * parts.diameters
     y, x = (
-        (centre[:, None, None] + reach * way).astype(np.float32).reshape(len(level), -1)
+        (centre + reach * way).astype(np.float32).reshape(-1, len(level))
         for centre, way in zip(parts.centres.T, (np.sin(angle), np.cos(angle)), strict=True)
     )
     along = cv2.remap(grid.band, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    line = along.reshape(len(level), RAYS, -1).min(axis=2)
-    return level - line.mean(axis=1), level - np.quantile(line, OPEN, axis=1)
+    line = along.reshape(len(RAY), RAYS, -1).min(axis=0)
+    return level - line.mean(axis=0), level - np.quantile(line, OPEN, axis=0)

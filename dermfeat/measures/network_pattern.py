@@ -7,8 +7,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from dermfeat.lesion import pixels
-from dermfeat.measures.detail import detail, disc
-from dermfeat.measures.network_holes import chosen, closed_parts, heights, means, members, mesh_grid
+from dermfeat.measures.detail import detail, disc, median
+from dermfeat.measures.network_holes import chosen, closed_parts, heights, means, mesh_grid
+from dermfeat.measures.texture import bounding_box
 
 EVEN = 0.55  # least height above the line there by the mean height: between dots and globules the rim varies more
 NEAR, NEAREST, FARTHEST = 4.5, 0.06, 0.14  # what is near a hole, in its diameters, and within which lengths
@@ -118,14 +119,16 @@ def find_network(lesion, *, contrast=0.014, over_skin=2.0, neighbors=4, holes=8)
     grid = mesh_grid(lesion)
     parts = closed_parts(grid)
     mean, least = heights(grid, parts)
-    light, inside = means(parts, grid.light, grid.mask)
+    (light,) = means(parts, grid.light)
     skin = np.abs(grid.band[grid.skin])
-    deviation = 1.4826 * np.median(skin) if skin.size else 0
+    deviation = 1.4826 * median(skin) if skin.size else 0
     clear = least > np.maximum(contrast * (light + 16), over_skin * deviation)
-    kept = np.flatnonzero((inside > 0.5) & clear & (least > EVEN * mean))
+    kept = np.flatnonzero(clear & (least > EVEN * mean))
     kept = kept[_crowded(parts.centres[kept], parts.diameters[kept], grid.unit, neighbors)]
-    area, kept = _fields(grid, parts, kept, holes)
-    return _network(lesion, grid, area, chosen(parts, kept), mean[kept])
+    if len(kept) < max(holes, 1):
+        return Network(*[np.zeros(lesion.mask.shape, bool)] * 3, 0, np.zeros(0), np.zeros(0), 0)
+    area, box, kept = _fields(grid, chosen(parts, kept), kept, holes)
+    return _network(lesion, grid, area, box, chosen(parts, kept), mean[kept])
 
 
 def _crowded(centres, diameters, unit, neighbors):
@@ -137,39 +140,47 @@ def _crowded(centres, diameters, unit, neighbors):
 
 
 def _fields(grid, parts, kept, holes):
-    """Return the area that holes side by side cover with the lines between them, and the holes in it."""
+    """Return the area that holes side by side cover with the lines between them, its box, and the holes in it."""
     near, rim, chain = (disc(max(round(radius * grid.unit), 1)) for radius in (CLOSING, RIM, CHAIN))
     margin = len(near)
-    parts = chosen(parts, kept)
-    cover = (parts.labels > 0).astype(np.uint8)
-    cover = cv2.copyMakeBorder(cover, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    cover = cv2.dilate(cv2.morphologyEx(cover, cv2.MORPH_CLOSE, near), rim)
-    cover = cv2.morphologyEx(cover, cv2.MORPH_OPEN, chain)[margin:-margin, margin:-margin]
-    count, fields = cv2.connectedComponents(cover & grid.mask)
-    number, rows, columns = members(parts)
+    cover = _painted(parts, grid.mask.shape)
+    box = bounding_box(cover, margin)
+    part = cv2.copyMakeBorder(cover[box], margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    part = cv2.dilate(cv2.morphologyEx(part, cv2.MORPH_CLOSE, near), rim)
+    part = cv2.morphologyEx(part, cv2.MORPH_OPEN, chain)[margin:-margin, margin:-margin]
+    fields = np.zeros(cover.shape, np.int32)
+    count, fields[box] = cv2.connectedComponents(part & grid.mask[box])
     field = np.zeros(len(kept), int)
-    np.maximum.at(field, number, fields[rows, columns])
+    np.maximum.at(field, parts.number, fields.ravel()[parts.places])
     large = np.bincount(field, minlength=count) >= holes
     large[0] = False
-    return large[fields], kept[large[field]]
+    return large[fields[box]], box, kept[large[field]]
 
 
-def _network(lesion, grid, area, parts, contrasts):
+def _painted(parts, shape):
+    plane = np.zeros(shape, np.uint8)
+    plane.ravel()[parts.places] = 1
+    return plane
+
+
+def _network(lesion, grid, area, box, parts, contrasts):
     """Return the network on the image's grid, its lines at half their depth."""
-    holes = parts.labels > 0
-    lines = area & grid.dark
+    band, holes = grid.band[box], _painted(parts, grid.mask.shape)[box] > 0
+    lines = area & grid.dark[box]
     for _ in range(2):  # once with all that is curved, once with what is dark
-        levels = [_local_mean(grid.band, part, BESIDE * grid.unit) for part in (area & holes, lines)]
-        lines = area & ~holes & (grid.band < sum(levels) / 2)
-    maps = (_in_image(lesion, part) for part in (area, lines, holes))
+        levels = [_local_mean(band, part, BESIDE * grid.unit) for part in (area & holes, lines)]
+        lines = area & ~holes & (band < sum(levels) / 2)
+    maps = (_in_image(lesion, part, box, grid.mask.shape) for part in (area, lines, holes))
     share = area.sum() / max(grid.mask.sum(), 1)
     return Network(*maps, share, parts.diameters, contrasts, min(_width(lines, area) / grid.unit, 1))
 
 
-def _in_image(lesion, part):
+def _in_image(lesion, part, box, shape):
     view = lesion.once(detail)
-    part = cv2.resize(part.astype(np.float32), view.mask.shape[::-1], interpolation=cv2.INTER_AREA)
-    return view.paste((part >= 0.5).astype(np.uint8), lesion.mask.shape) > 0
+    whole = np.zeros(shape, np.float32)
+    whole[box] = part
+    whole = cv2.resize(whole, view.mask.shape[::-1], interpolation=cv2.INTER_AREA)
+    return view.paste((whole >= 0.5).astype(np.uint8), lesion.mask.shape) > 0
 
 
 def _local_mean(values, area, width):

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from dermfeat.measures.detail import curvatures, detail, disc
+from dermfeat.measures.detail import blurred, curvatures, detail, disc
 
 RING = 0.15  # equivalent diameters
 SCALES = (0.008, 0.013)  # equivalent diameters; a line is about two to three of these wide
 RESOLVED = 1.2  # pixels: the smallest scale that noise and JPEG artefacts leave
 BAR = 0.4  # curvature, times the scale squared, by the contrast of a dark bar at its own scale
 STRAIGHT = 0.035  # half-length of the piece of the normal that is averaged over, in equivalent diameters
-STEPS = 5  # points on it
+STEPS = np.float32([-1, -0.5, 0.5, 1])  # points on it besides its middle, in half-lengths
 STRONGEST = 10.0  # L* that a point counts at most, so that a dark node of a network cannot stand for a line
 SMOOTHING = 0.04  # of the distance to the edge, in equivalent diameters: normals follow the outline's course
 FAINTEST = 0.5  # share of `contrast` down to which a line is followed
@@ -66,14 +66,16 @@ def streaks(lesion, *, ring=RING, **detection):
     names = ("count", "share", "sectors", "irregularity", "contrast")
     values = np.zeros(5)
     if labels.any():
-        rim = lesion.shape_mask & (lesion.signed_distance < ring * lesion.equivalent_diameter)
-        sectors = _sectors(lesion, labels)
+        box = lesion.once(detail).box
+        labels, distance = labels[box], lesion.signed_distance[box]
+        rim = lesion.shape_mask[box] & (distance < ring * lesion.equivalent_diameter)
+        sectors = _sectors(labels, lesion.centroid - [side.start for side in box])
         values = (
             labels.max(),
             (rim & (labels > 0)).sum() / max(rim.sum(), 1),
             (sectors > 0).mean(),
             np.abs(sectors / sectors.sum() - 1 / WINDOWS).sum() / 2,
-            _contrast(lesion, labels),
+            _contrast(lesion.lab[box][..., 0], labels > 0, lesion.equivalent_diameter),
         )
     return {f"streaks_{name}": float(value) for name, value in zip(names, values, strict=True)}
 
@@ -110,84 +112,88 @@ def find_streaks(lesion, *, ring=RING, length=0.06, contrast=4.0):
     normals = _normals(view)
     strength = _radial_lines(view, normals)
     near = (view.depth < ring * view.diameter) & (view.depth > -2 * BEYOND * view.diameter)
-    lines = ((strength > FAINTEST * contrast) & near).astype(np.uint8)
-    count, labels = cv2.connectedComponents(lines, connectivity=8)
-    number = np.zeros(count, np.int32)
-    if count > 1:
-        shaped = _have_shape_of_streaks(view, labels, length)
-        number[1:] = shaped & _are_dark_lines(view, labels, normals, strength, contrast)
-    number[number > 0] = np.arange(1, number.sum() + 1)
+    lines = (strength > FAINTEST * contrast) & near
+    count, labels = cv2.connectedComponents(lines.view(np.uint8), connectivity=8)
+    place = np.flatnonzero(lines)
+    shaped = _have_shape_of_streaks(view, place, labels.ravel()[place], count, length)
+    place = place[shaped[labels.ravel()[place]]]
+    line = labels.ravel()[place]
+    dark = _are_dark_lines(view, place, line, count, normals, strength, contrast)
+    number = np.where(dark, np.cumsum(dark), 0).astype(np.int32)
     return view.paste(number[labels], lesion.mask.shape)
 
 
 def _radial_lines(view, normals):
     """Return the contrast of dark lines along the normals of the outline, averaged along a piece of them."""
     x, y = normals
-    strength = np.full(view.mask.shape, -np.inf, np.float32)
-    for scale in SCALES:
-        _, yy, xx, xy = curvatures(view.lightness, max(scale * view.diameter, RESOLVED))
-        along = x * x * xx + 2 * x * y * xy + y * y * yy
-        strength = np.maximum(strength, xx + yy - along - np.abs(along))
-    strength = np.minimum(strength / BAR, STRONGEST)
-    rows, columns = np.indices(strength.shape, np.float32)
+    turned, slanted = y * y - x * x, 2 * x * y
+
+    def at_scale(scale):
+        mean, apart, xy = curvatures(cv2.GaussianBlur(view.lightness, (0, 0), scale), scale)
+        return mean - np.maximum(mean + turned * apart + slanted * xy, 0)
+
+    strength = np.maximum(*(at_scale(max(scale * view.diameter, RESOLVED)) for scale in SCALES))
+    strength = np.minimum(strength * np.float32(2 / BAR), STRONGEST)
+    rows, columns = np.indices(strength.shape, np.float32, sparse=True)
     reach = STRAIGHT * view.diameter
-    steps = np.linspace(-reach, reach, STEPS, dtype=np.float32)
     moved = (
         cv2.remap(strength, columns + t * x, rows + t * y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for t in steps
+        for t in np.float32(reach) * STEPS
     )
-    return sum(moved) / STEPS
+    return sum(moved, strength) / (len(STEPS) + 1)
 
 
 def _normals(view):
     """Return x and y of the unit vectors across the outline."""
-    depth = cv2.GaussianBlur(view.depth, (0, 0), max(SMOOTHING * view.diameter, 1))
+    depth = blurred(view.depth, max(SMOOTHING * view.diameter, 1))
     x, y = (cv2.Sobel(depth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     size = np.maximum(cv2.magnitude(x, y), 1e-6)
     return x / size, y / size
 
 
-def _have_shape_of_streaks(view, labels, length):
+def _have_shape_of_streaks(view, place, line, count, length):
     """Return whether each line is long and slender, reaches into the lesion and ends near its edge."""
-    on = labels > 0
-    line, depth = labels[on], view.depth[on]
-    each = np.arange(1, labels.max() + 1)
-    deepest, shallowest = ndimage.maximum(depth, line, each), ndimage.minimum(depth, line, each)
+    depth = view.depth.ravel()[place]
+    deepest, shallowest = np.full(count, -np.inf, np.float32), np.full(count, np.inf, np.float32)
+    np.maximum.at(deepest, line, depth)
+    np.minimum.at(shallowest, line, depth)
     extent = deepest - shallowest + 1
     long = (extent >= max(length * view.diameter, LEAST_LENGTH)) & (deepest > length / 2 * view.diameter)
-    slender = extent**2 > SLENDER * np.bincount(line)[1:]
+    slender = extent**2 > SLENDER * np.bincount(line, minlength=count)
     return long & slender & (shallowest > -BEYOND * view.diameter)
 
 
-def _are_dark_lines(view, labels, normals, strength, contrast):
+def _are_dark_lines(view, place, line, count, normals, strength, contrast):
     """Return whether each line is pigment and no hair, strong enough somewhere and darker than both its sides."""
-    on = labels > 0
-    line, each = labels[on], np.arange(1, labels.max() + 1)
-    aside = max(BESIDE * view.diameter, 2 * RESOLVED) * np.array([-normals[0][on], normals[1][on]])
+    rows, columns = np.divmod(place, view.mask.shape[1])
+    aside = max(BESIDE * view.diameter, 2 * RESOLVED)
+    x, y = (aside * part[rows, columns] for part in normals)
     sides = (
-        ndimage.map_coordinates(view.lightness, np.nonzero(on) + t * aside, order=1, mode="nearest") for t in (-1, 1)
+        ndimage.map_coordinates(view.lightness, (rows + t * x, columns - t * y), order=1, mode="nearest")
+        for t in (1, -1)
     )
-    lightness, hair, *beside = (
-        np.bincount(line, values)[1:] / np.bincount(line)[1:] for values in (view.lightness[on], view.hair[on], *sides)
-    )
+    size = np.maximum(np.bincount(line, minlength=count), 1)
+    on = view.lightness[rows, columns], view.hair[rows, columns], *sides
+    lightness, hair, *beside = (np.bincount(line, values, minlength=count) / size for values in on)
+    strongest = np.zeros(count)
+    np.maximum.at(strongest, line, strength[rows, columns])
     dark = (lightness < view.halfway) & (np.minimum(*beside) - lightness > FAINTEST * contrast)
-    return dark & (hair < HAIRY) & (ndimage.maximum(strength[on], line, each) > contrast)
+    return dark & (hair < HAIRY) & (strongest > contrast)
 
 
-def _sectors(lesion, labels):
+def _sectors(labels, centre):
     """Return the area of the streaks whose centres lie in each of 72 windows of 45 degrees."""
-    place = np.flatnonzero(labels)
+    place = np.flatnonzero(labels > 0)
     streak = labels.ravel()[place]
     area = np.bincount(streak)[1:]
     y, x = (np.bincount(streak, part)[1:] / area for part in np.divmod(place, labels.shape[1]))
-    angle = np.degrees(np.arctan2(y - lesion.centroid[0], x - lesion.centroid[1]))
+    angle = np.degrees(np.arctan2(y - centre[0], x - centre[1]))
     window = (angle // (360 / WINDOWS)).astype(int) % WINDOWS
     area = np.bincount(window, area, minlength=WINDOWS)
     return sum(np.roll(area, step) for step in range(SECTOR))
 
 
-def _contrast(lesion, labels):
-    brush = disc(max(round(SURROUNDINGS * lesion.equivalent_diameter), 1))
-    beside = (cv2.dilate((labels > 0).astype(np.uint8), brush) > 0) & (labels == 0)
-    lightness = lesion.lab[..., 0]
-    return lightness[beside].mean() - lightness[labels > 0].mean()
+def _contrast(lightness, streaks, diameter):
+    brush = disc(max(round(SURROUNDINGS * diameter), 1))
+    beside = (cv2.dilate(streaks.view(np.uint8), brush) > 0) & ~streaks
+    return lightness[beside].mean() - lightness[streaks].mean()

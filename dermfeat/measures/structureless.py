@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from dermfeat.lesion import largest_component
-from dermfeat.measures.detail import detail, disc, local_mean
+from dermfeat.measures.detail import detail, disc, local_mean, median
 
 RIM = 0.04  # width along the lesion's edge that is not judged: pigment fades there; lengths in equivalent diameters
 FINE, COARSE = 0.005, 0.015  # standard deviations of the blurs between whose scales structure is looked for
@@ -37,10 +36,12 @@ def structureless_area(lesion, **detection):
     F. Nachbar et al., "The ABCD rule of dermatoscopy", J Am Acad Dermatol 30:551-559, 1994.
     """
     bare = find_structureless(lesion, **detection) if detection else lesion.once(find_structureless)
-    judged = lesion.once(detail).paste(_judged(lesion).astype(np.uint8), bare.shape).sum()
-    share, largest = (
-        area.sum() / judged if bare.any() else 0 for area in (bare, largest_component(bare) if bare.any() else bare)
-    )
+    share = largest = 0.0
+    if bare.any():
+        view = lesion.once(detail)
+        judged = view.paste(lesion.once(_judged).astype(np.uint8), bare.shape)[view.box].sum()
+        _, _, stats, _ = cv2.connectedComponentsWithStats(bare[view.box].astype(np.uint8), connectivity=8)
+        share, largest = bare.sum() / judged, stats[1:, cv2.CC_STAT_AREA].max() / judged
     return {"structureless_share": float(share), "structureless_largest_share": float(largest)}
 
 
@@ -70,9 +71,9 @@ def find_structureless(lesion, *, deviation=0.01, over_skin=1.25, extent=0.03):
         True in structureless areas.
     """
     view = lesion.once(detail)
-    judged, skin = _judged(lesion), _reduced(lesion.skin, view) & ~view.hair
+    judged, skin = lesion.once(_judged), _reduced(lesion.skin, view) & ~view.hair
     local, ground = local_deviation(view.lightness, judged | skin, view.diameter)
-    noise = over_skin * np.median(local[skin]) if skin.any() else 0
+    noise = over_skin * median(local[skin]) if skin.any() else 0
     bare = judged & (local < np.maximum(deviation * (ground + 16), noise))
     brush = disc(max(round(extent * view.diameter), 1))
     bare = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, brush)
@@ -84,7 +85,7 @@ def local_deviation(lightness, area, diameter):
     weights = area.astype(np.float32)
     fine = cv2.GaussianBlur(lightness, (0, 0), max(FINE * diameter, BLURRED))
     ground = local_mean(fine, weights, max(COARSE * diameter, BLURRED))
-    return np.sqrt(local_mean((fine - ground) ** 2, weights, max(WINDOW * diameter, BLURRED))), ground
+    return cv2.sqrt(local_mean((fine - ground) ** 2, weights, max(WINDOW * diameter, BLURRED))), ground
 
 
 def _judged(lesion):
@@ -93,5 +94,7 @@ def _judged(lesion):
 
 
 def _reduced(mask, view):
-    size = view.mask.shape[::-1]
-    return cv2.resize(mask[view.box].astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    part = mask[view.box]
+    if part.all():
+        return np.ones(view.mask.shape, bool)
+    return cv2.resize(part * np.uint8(254), view.mask.shape[::-1], interpolation=cv2.INTER_AREA) > 127

@@ -83,7 +83,7 @@ def _quantised(lesion, levels, border):
     box = bounding_box(lesion.mask)
     low, high = np.searchsorted(np.cumsum(histogram(lesion.gray, lesion.mask, 256)), (0.01, 0.99))
     table = np.clip((np.arange(256) - low) * (levels / max(high - low, 1)), 0, levels - 1).astype(np.uint8)
-    image = np.where(lesion.mask[box], table[lesion.gray[box]], np.uint8(levels))
+    image = np.where(lesion.mask[box], cv2.LUT(lesion.gray[box], table), np.uint8(levels))
     return cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_CONSTANT, value=int(levels))
 
 
@@ -119,13 +119,14 @@ def cooccurrence(image, distance, levels):
 
 def haralick(p):
     """Return the properties that `glcm` lists of a symmetric matrix with sum 1."""
-    i, j = np.indices(p.shape)
-    difference, position = np.abs(i - j), np.arange(len(p))
+    position = np.arange(len(p))
+    difference = np.abs(position[:, None] - position)
     marginal = p.sum(axis=0)
     mean = marginal @ position
     variance = marginal @ (position - mean) ** 2
     contrast = (p * difference**2).sum()
-    sums = i + j - 2 * mean
+    sums = position[:, None] + position - 2 * mean
+    cubes = p * sums**3
     joint, single = _entropy(p), _entropy(marginal)
     shared = max(2 * single - joint, 0)
     return {
@@ -134,8 +135,8 @@ def haralick(p):
         "homogeneity": (p / (1 + difference**2)).sum(),
         "energy": np.sqrt((p**2).sum()),
         "correlation": 1 - contrast / (2 * variance) if variance > 1e-12 else 1.0,
-        "cluster_shade": (p * sums**3).sum(),
-        "cluster_prominence": (p * sums**4).sum(),
+        "cluster_shade": cubes.sum(),
+        "cluster_prominence": (cubes * sums).sum(),
         "entropy": joint,
         "difference_entropy": _entropy(np.bincount(difference.ravel(), p.ravel())),
         "information_1": -shared / single if single > 1e-12 else 0.0,
@@ -186,23 +187,28 @@ def lbp(lesion, *, rings=((8, 1), (16, 2))):
 
 def uniform_patterns(image, neighbours, radius):
     """Return the (H, W) uint8 uniform pattern of each pixel of a uint8 image: its ones, or neighbours + 1."""
-    bits = [
-        cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT) > -ROUNDING
-        for kernel in _ring_kernels(neighbours, radius)
-    ]
-    bits = np.array(bits).view(np.uint8)
-    changes = (bits[0] ^ bits[-1]) + (bits[1:] ^ bits[:-1]).sum(axis=0, dtype=np.uint8)
-    return np.where(changes <= 2, bits.sum(axis=0, dtype=np.uint8), np.uint8(neighbours + 1))
+    bits = list(_neighbours_not_darker(image, neighbours, radius))
+    ones, changes = np.zeros((2, *image.shape), np.uint8)
+    for bit, last in zip(bits, [bits[-1], *bits], strict=False):
+        ones += bit
+        changes += bit ^ last
+    return np.where(changes <= 2, ones, np.uint8(neighbours + 1))
 
 
-def _ring_kernels(neighbours, radius):
-    """Return for each neighbour the kernel that interpolates it and subtracts the centre."""
-    reach = int(np.ceil(radius))
-    grid = np.arange(-reach, reach + 1)
-    angle = 2 * np.pi * np.arange(neighbours) / neighbours
+def _neighbours_not_darker(image, neighbours, radius):
+    """Yield for each neighbour on the circle 1 where it, interpolated, is not darker than the centre."""
+    margin, darker = int(np.ceil(radius)) + 1, image - np.float32(ROUNDING)
+    room = cv2.copyMakeBorder(image.astype(np.float32), *[margin] * 4, cv2.BORDER_CONSTANT)
+    angle, beside = 2 * np.pi * np.arange(neighbours) / neighbours, {}
     for y, x in (radius * np.column_stack([-np.sin(angle), np.cos(angle)])).round(5):
-        across = np.maximum(1 - np.abs(grid - x), 0)
-        down = np.maximum(1 - np.abs(grid - y), 0)
-        kernel = np.outer(down, across)
-        kernel[reach, reach] -= 1
-        yield kernel.astype(np.float32)
+        if x not in beside:
+            beside[x] = _shifted(room, x, margin, 1)
+        yield (_shifted(beside[x], y, margin, 0) > darker).view(np.uint8)
+
+
+def _shifted(plane, shift, margin, axis):
+    """Return a plane interpolated that many pixels further along an axis, without the margins at its ends."""
+    whole, share = divmod(shift, 1)
+    start, stop = margin + int(whole), plane.shape[axis] - margin + int(whole)
+    here, ahead = (plane[s] if axis == 0 else plane[:, s] for s in np.s_[start:stop, start + 1 : stop + 1])
+    return cv2.addWeighted(here, 1 - share, ahead, share, 0) if share else here

@@ -54,12 +54,13 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
         while wavelength >= 2 * FINEST * scale:
             image, mask, scale = _halved(cv2.GaussianBlur(image, (0, 0), HALVING_BLUR)), _halved_mask(mask), 2 * scale
         box = bounding_box(mask, ceil(2 * wavelength / scale))
-        responses = gabor_magnitudes(image[box], wavelength / scale, orientations)
-        mean, std = np.array([cv2.meanStdDev(r, mask=mask[box]) for r in responses])[..., 0, 0].T
+        share = mask[box].ravel() / np.float32(np.count_nonzero(mask))
+        responses = (r.ravel() for r in gabor_magnitudes(image[box], wavelength / scale, orientations))
+        mean, square = np.array([(share @ r, share @ (r * r)) for r in responses], float).T
         gain = _halving_gain(wavelength, scale)
         level = mean.mean() / gain
         row[f"gabor_mean_w{wavelength}"] = level
-        row[f"gabor_variance_w{wavelength}"] = (std**2).mean() / gain**2
+        row[f"gabor_variance_w{wavelength}"] = np.maximum(square - mean**2, 0).mean() / gain**2
         row[f"gabor_anisotropy_w{wavelength}"] = mean.max() / mean.mean() if level > FLAT else 1.0
     return row
 
@@ -77,7 +78,8 @@ def gabor_magnitudes(image, wavelength, orientations):
             [part(2 * np.pi / wavelength * slope * x) * envelope for part in (np.cos, np.sin)]
             for slope in (np.cos(angle), np.sin(angle))
         )
-        (cc, cs), (sc, ss) = ([cv2.sepFilter2D(image, -1, kx, ky) for ky in down] for kx in across)
+        rows = (cv2.filter2D(image, -1, kx[None]) for kx in across)
+        (cc, cs), (sc, ss) = ([cv2.filter2D(row, -1, ky[:, None]) for ky in down] for row in rows)
         yield cv2.magnitude(cc - ss, sc + cs)
         yield cv2.magnitude(cc + ss, sc - cs)
 
@@ -106,21 +108,20 @@ def wavelet(lesion, *, levels=3):
             Entropy of the squared coefficients' distribution over the lesion's pixels, divided by its maximum: 1 where
             detail is spread evenly, small where it is in few places; 0 where there is none.
     """
-    import pywt
-
-    bank = pywt.Wavelet("bior2.2")
-    low, high = (np.trim_zeros(taps) / np.sqrt(2) for taps in (bank.dec_lo, bank.dec_hi))
+    low, high = np.float32([-0.125, 0.25, 0.75, 0.25, -0.125]), np.float32([0.25, -0.5, 0.25])
     image, mask = _centred_luma(lesion, 4 * 2**levels)
-    inside = np.flatnonzero(mask)
-    row = {}
+    room = _room(mask.shape, 2**levels)
+    image = cv2.copyMakeBorder(image, *room, cv2.BORDER_REFLECT_101)
+    inside = np.flatnonzero(cv2.copyMakeBorder(mask, *room, cv2.BORDER_CONSTANT).astype(bool))
+    (height, width), row = image.shape, {}
     for level in range(1, levels + 1):
-        smooth, detail = (_spread_taps(taps, 2 ** (level - 1)) for taps in (low, high))
-        pairs = {"axial": ((smooth, detail), (detail, smooth)), "diagonal": ((detail, detail),)}
-        for band, filters in pairs.items():
-            power = sum(cv2.sepFilter2D(image, -1, *pair).take(inside) ** 2 for pair in filters)
-            row[f"wavelet_{band}_energy_{level}"] = power.mean(dtype=np.float64)
-            row[f"wavelet_{band}_entropy_{level}"] = _evenness(power)
-        image = cv2.sepFilter2D(image, -1, smooth, smooth)
+        step = 2 ** (level - 1)
+        image = image.reshape(height // step, width, step)  # channels put the neighbours of a pixel a step away
+        for name, pairs in (("axial", ((low, high), (high, low))), ("diagonal", ((high, high),))):
+            power = sum(cv2.sepFilter2D(image, -1, *pair).take(inside) ** 2 for pair in pairs)
+            row[f"wavelet_{name}_energy_{level}"] = float(power.mean())
+            row[f"wavelet_{name}_entropy_{level}"] = _evenness(power)
+        image = cv2.sepFilter2D(image, -1, low, low)
     return row
 
 
@@ -192,28 +193,25 @@ def _halving_gain(wavelength, scale):
     return np.prod(np.exp(-2 * (np.pi * HALVING_BLUR * frequency) ** 2) * np.cos(np.pi * frequency))
 
 
-def _spread_taps(taps, step):
-    """Return the filter with `step - 1` zeros between its taps."""
-    spread = np.zeros(step * (len(taps) - 1) + 1)
-    spread[::step] = taps
-    return spread
+def _room(shape, reach):
+    """Return a border of at least twice the reach that makes both sides of a shape multiples of it."""
+    return [width for side in shape for width in (2 * reach, 2 * reach + -side % reach)]
 
 
 def _evenness(power):
     """Return the entropy of the distribution of power over pixels, divided by its maximum; 0 without power."""
-    total = power.sum(dtype=np.float64)
+    total = float(power.sum())
     if total <= FLAT**2 * power.size or power.size == 1:
         return 0.0
-    entropy = np.log(total) - (power * np.log(power + np.float32(1e-20))).sum(dtype=np.float64) / total
+    entropy = np.log(total) - float(power @ np.log(power + np.float32(1e-20))) / total
     return float(np.clip(entropy / np.log(power.size), 0, 1))
 
 
 def _surface_dimension(gray, mask, diameter):
-    low, high = np.where(mask, gray, np.uint8(255)), np.where(mask, gray, np.uint8(0))
     inside, boxes = mask.astype(np.uint8), []
-    for side in BOX_SIDES:
-        window = np.ones((side, side), np.uint8)
-        span = cv2.mean(cv2.dilate(high, window), inside)[0] - cv2.mean(cv2.erode(low, window), inside)[0]
+    high, low = (cv2.copyTo(values, inside) for values in (gray, cv2.bitwise_not(gray)))
+    for side, highest, lowest in zip(BOX_SIDES, _widened(high), _widened(low), strict=True):
+        span = sum(cv2.sumElems(cv2.copyTo(values, inside))[0] for values in (highest, lowest)) / mask.sum() - 255
         boxes.append((span * diameter / (256 * side) + 1) / side**2)
     return _slope(boxes)
 
@@ -225,12 +223,19 @@ def _border_dimension(part, mask):
     if not border.any():
         return 0.0
     room = cv2.copyMakeBorder(border.astype(np.uint8), *[int(BOX_SIDES[-1]) // 2] * 4, cv2.BORDER_CONSTANT)
-    touched = [cv2.countNonZero(cv2.dilate(room, np.ones((side, side), np.uint8))) for side in BOX_SIDES]
-    return _slope(touched / BOX_SIDES**2)
+    return _slope([cv2.countNonZero(touched) for touched in _widened(room)] / BOX_SIDES**2)
+
+
+def _widened(plane):
+    """Yield a uint8 plane's largest values in windows of each of the sides, one made from the one before."""
+    for more in np.diff(BOX_SIDES, prepend=1) + 1:
+        plane = cv2.dilate(plane, np.ones((more, more), np.uint8))
+        yield plane
 
 
 def _slope(boxes):
-    return float(-np.polyfit(np.log(BOX_SIDES), np.log(boxes), 1)[0])
+    x, y = np.log(BOX_SIDES) - np.log(BOX_SIDES).mean(), np.log(boxes)
+    return float(-(x @ y) / (x @ x))
 
 
 def _two_thresholds(shares):
