@@ -1,13 +1,16 @@
 """The door that published data sets take: counts, missing files, leaks, targets; and HAM10000 through it."""
 
+import inspect
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+import dermfeat
 from dermfeat import LesionImageError
 from dermfeat.datasets import derm7pt, diagnoses, ham10000, isic2017, isic2018, isic2019, isic_9class, ph2, siim2020
 from dermfeat.datasets.collection import Card, assemble
@@ -89,6 +92,53 @@ def test_parts_are_counted():
     assert assemble(card, "here", table(split=["train", "train", "train", "test"])).split.tolist()[-1] == "test"
     with pytest.raises(LesionImageError, match=r"the part 'train' lists 4 images, published are 3; the part 'test'"):
         assemble(card, "here", table(split=["train"] * 4))
+
+
+def test_wrong_target_and_incomplete_copy_are_told_at_once():
+    only = table(melanoma=[True, False, False, None], reference=["a.jpg", None, "c.jpg", "d.jpg"])
+    with pytest.raises(LesionImageError, match="tells no diagnosis; and an incomplete copy: 1 of 4") as caught:
+        assemble(CARD, "here", only.drop(columns="diagnosis"))
+    assert caught.value.cure == "Choose target='melanoma'. Complete it, or pass allow_incomplete=True."
+    with pytest.raises(LesionImageError, match=r"^here: its table tells no diagnosis\. Choose"):
+        assemble(CARD, "here", only.drop(columns="diagnosis"), allow_incomplete=True)
+    with pytest.raises(LesionImageError, match=r"^target: 'cancer'\. Choose one of"):
+        assemble(CARD, "here", only, target="cancer")
+
+
+def test_few_labels_are_named():
+    published = {"melanoma": 2, "nevus": 3, "lentigo": 1, "melanosis": 1, "dermatofibroma": 1}
+    card = replace(CARD, counts={"all": 9}, labels={"all": published})
+    with pytest.raises(LesionImageError) as caught:
+        assemble(card, "here", table())
+    assert caught.value.found.startswith("an incomplete copy: its table lists 4 images, published are 9; 1 images of")
+    assert caught.value.found.count("labelled") == 3
+    assert caught.value.found.endswith("; and 2 more")
+    assert assemble(card, "here", table(), allow_incomplete=True).DESCR.count("labelled") == 5
+
+
+def test_description_tells_how_to_go_on():
+    data = assemble(CARD, "here", table(mask=["a.png", None, "c.png", "d.png"]))
+    assert "2 images without lesion or patient id are groups of their own" in data.DESCR
+    assert "list(zip(data.X, data.masks)) are references with mask" in data.DESCR
+    assert "pos_label: melanoma, the class that" in data.DESCR
+    assert list(zip(data.X, data.masks, strict=True))[1] == ("b.jpg", None)
+    two = assemble(CARD, "here", table(group=["1", "1", "2", "3"]), target="melanoma")
+    assert "groups of their own" not in two.DESCR
+    assert "pos_label" not in two.DESCR
+    assert "masks" not in two.DESCR
+
+
+@pytest.mark.parametrize("masks", [{}, {"mask": ["a.png", None, "c.png", "d.png"]}])
+def test_audit_can_be_called_as_the_description_says(masks):
+    data = assemble(CARD, "here", table(**masks))
+    call = next(line for line in data.DESCR.splitlines() if "dermfeat.audit(" in line).partition(": ")[2]
+
+    def audit(X, *args, **kwargs):
+        return inspect.signature(dermfeat.audit).bind(X, *args, **kwargs).arguments
+
+    given = eval(call, {"data": data, "dermfeat": SimpleNamespace(audit=audit)})
+    assert list(given) == ["X", "y", "groups", "split", "metadata"]
+    assert given["X"][1] == (("b.jpg", None) if masks else "b.jpg")
 
 
 def test_repeated_id():

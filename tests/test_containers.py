@@ -280,6 +280,37 @@ def test_features_by_name(tmp_path):
         tfrecord_table(path)
 
 
+def test_channels_stored_as_bgr(tfrec):
+    plain = f"{tfrec}#ISIC_001"
+    for options in ("?channels=bgr", "?image=image&channels=bgr", "?channels=bgr&key=image_name"):
+        image = source(plain + options)
+        rgb = image.read(image.digest)[0]
+        np.testing.assert_array_equal(rgb, decoded(photo(1))[..., ::-1])
+        assert rgb.flags.c_contiguous
+        assert rgb.dtype == np.uint8
+        assert image.digest == source(f"{plain}?channels=bgr").digest != source(plain).digest
+    assert source(f"{plain}?channels=rgb").digest == source(plain).digest
+    assert list(tfrecord_table(tfrec, channels="bgr")["reference"][:2]) == [
+        f"{tfrec}#ISIC_000?channels=bgr", f"{plain}?channels=bgr",
+    ]  # fmt: skip
+    assert "found channels 'brg'. Choose one of ['rgb', 'bgr']" in failure(f"{plain}?channels=brg")
+    with pytest.raises(LesionImageError, match="channels: found channels 'BGR'"):
+        tfrecord_table(tfrec, channels="BGR")
+    with pytest.raises(LesionImageError, match="more than the limit of 100"):
+        sources([f"{plain}?channels=bgr"], max_pixels=100)[0].read()
+
+
+def test_masks_of_records_keep_their_channels(tmp_path):
+    mask = io.BytesIO()
+    Image.fromarray(np.eye(24, dtype=bool)).save(mask, "PNG")
+    path = write_tfrecord(tmp_path / "a.tfrec", [{"image": photo(1), "id": "x", "mask": mask.getvalue()}])
+    row = tfrecord_table(path, channels="bgr").iloc[0]
+    assert row["mask"] == f"{path}#x?image=mask"
+    rgb, mask = source((row["reference"], row["mask"])).read()
+    np.testing.assert_array_equal(rgb, decoded(photo(1))[..., ::-1])
+    np.testing.assert_array_equal(mask, np.eye(24, dtype=bool))
+
+
 def test_other_images_of_a_record_are_references(tmp_path):
     mask = io.BytesIO()
     Image.fromarray(np.eye(24, dtype=bool)).save(mask, "PNG")
@@ -403,7 +434,7 @@ def test_entries_that_are_not_there(h5):
     assert "a group (flat, text ...)" in failure(f"{h5}#part")
     for key in ("/", ".", "images/-1", "images/1/1", "part/", "a\0b", "images/", "Ä" * 300):
         failure(f"{h5}#{key}")
-    assert "(4, 24, 24, 3)" in failure(f"{h5}#images")
+    assert "(4, 24, 24, 3). An image has the shape (H, W, 3); name a row: #images/0." in failure(f"{h5}#images")
 
 
 def test_entries_that_cannot_be_images(tmp_path):
@@ -535,7 +566,9 @@ def test_rows_that_are_not_there(dermamnist):
         "train_images/" + "9" * 30,
     ):
         failure(f"{dermamnist}#{key}")
-    assert "shape (4, 24, 24, 3)" in failure(f"{dermamnist}#train_images")
+    assert "(4, 24, 24, 3). An image has the shape (H, W, 3); name a row: #train_images/0." in failure(
+        f"{dermamnist}#train_images"
+    )
 
 
 def test_arrays_of_every_kind(tmp_path):

@@ -240,10 +240,18 @@ def test_offline_names_the_address_and_the_place(tmp_path, server):
     with pytest.raises(LesionImageError) as caught:
         obtain(address, tmp_path / "a.bin", progress=False)
     assert caught.value.item == address
-    assert "cannot be reached" in caught.value.found
+    assert caught.value.found == "127.0.0.1 cannot be reached (refused)"
     assert str(tmp_path / "a.bin") in caught.value.cure
-    with pytest.raises(LesionImageError, match=r"https://zenodo\.org/.*: cannot be reached"):
+    with pytest.raises(LesionImageError, match=r"zenodo\.org cannot be reached \(name resolution failed\)\. Call"):
         fetch_dermamnist(folder=tmp_path, progress=False)
+
+
+def test_a_server_that_does_not_answer(server, file, monkeypatch):
+    monkeypatch.setattr(_download, "TIMEOUT", (0.2, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.bin"
+        with pytest.raises(LesionImageError, match=r"127\.0\.0\.1 cannot be reached \(timed out\)"):
+            obtain(address, file, progress=False)
 
 
 @pytest.mark.parametrize("status", [404, 503])
@@ -417,6 +425,14 @@ def test_dermamnist(server, npz, tmp_path, monkeypatch):
         fetch_dermamnist(32)
 
 
+def test_the_home_folder(server, npz, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    server.files["/dermamnist_64.npz"] = npz
+    data = fetch_dermamnist(64, folder="~/sets", base_url=server.url, progress=False)
+    assert data.X[0].startswith(str(tmp_path / "sets" / "dermamnist_64.npz#"))
+
+
 HAM = """\
 lesion_id,image_id,dx,dx_type,age,sex,localization
 HAM_1,ISIC_1,mel,histo,50,male,back
@@ -488,7 +504,7 @@ def test_ham10000_of_a_spoiled_archive(dataverse, tmp_path):
     [
         (b'{"data": {"latestVersion": {"files": []}}}', "lists no HAM10000_metadata, only"),
         (b'{"status": "ERROR"}', "lists no files of doi"),
-        (b"<html>", "cannot be reached or was cut off"),
+        (b"<html>", "the server's answer is no JSON"),
     ],
 )
 def test_ham10000_not_listed(dataverse, tmp_path, answer, message):

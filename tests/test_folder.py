@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermfeat import LesionImageError
+from dermfeat import LesionImageError, datasets
 from dermfeat.datasets import load_folder
 
 
@@ -196,3 +196,53 @@ def test_the_public_set(shared_data):
     assert len(set(whole.groups)) == known.nunique() + len(listing) - len(known)
     assert (pd.Series(whole.groups, index=whole.metadata["file"])[known.index] == known).all()
     assert f"{len(listing) - len(known)} images without an entry" in whole.DESCR
+
+
+@pytest.mark.parametrize(
+    ("files", "folder"),
+    [
+        (["images/1.jpg", "masks/1_segmentation.png"], "images"),
+        (["a/1.jpg", "Ground_Truth/1.png"], "Ground_Truth"),
+        (["a/1.jpg", "ISIC-2017_Training_Part1_GroundTruth/2.png"], "ISIC-2017_Training_Part1_GroundTruth"),
+        (["part_1/1.jpg", "part_2/1_segmentation.png", "part_2/2_segmentation.png", "part_2/3.jpg"], "part_2"),
+    ],
+)
+def test_folders_of_images_and_masks_are_no_classes(tmp_path, files, folder):
+    fill(tmp_path, *files)
+    with pytest.raises(LesionImageError, match=rf"'{folder}'.* looks like no class\. .*load_ham10000, load_isic2017"):
+        load_folder(tmp_path)
+    fill(tmp_path, "HAM10000_metadata.csv")
+    with pytest.raises(LesionImageError, match=r"use dermfeat\.datasets\.load_ham10000;"):
+        load_folder(tmp_path)
+
+
+def test_classes_with_some_masks_or_such_words_in_their_names_are_read(tmp_path):
+    fill(tmp_path, "benign images/1.jpg", "benign images/1_segmentation.png", "unmasked/2.jpg", "HAM10000_metadata.csv")
+    assert load_folder(tmp_path).target_names == ["benign images", "unmasked"]
+
+
+def test_real_ham10000_is_no_folder_of_classes(shared_data):
+    with pytest.raises(LesionImageError, match="load_ham10000;"):
+        load_folder(shared_data / "ham10000")
+
+
+LOADERS = sorted(name for name in datasets.__all__ if name.startswith("load_"))
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_places_of_data_sets(tmp_path, monkeypatch, name):
+    load = getattr(datasets, name)
+    with pytest.raises(LesionImageError, match=r"path: found None, which is no path .* Give the data set's folder"):
+        load(None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with pytest.raises(LesionImageError) as caught:
+        load("~/nowhere")
+    assert caught.value.item == str(tmp_path / "nowhere")
+    assert "no such" in caught.value.found
+
+
+def test_a_folder_in_the_home_folder(plain, monkeypatch):
+    monkeypatch.setenv("HOME", str(plain))
+    monkeypatch.setenv("USERPROFILE", str(plain))
+    assert load_folder("~").X.tolist() == load_folder(plain).X.tolist()

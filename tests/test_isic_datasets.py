@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from container_files import write_tfrecord
 from PIL import Image
 
 from dermfeat import LesionImageError
@@ -335,6 +336,45 @@ def test_siim2020_takes_one_kind_of_files(folder2020):
         siim2020.load_siim2020(folder2020, images="png")
 
 
+def test_siim2020_looks_beside_its_tables_first(folder2020, tmp_path):
+    expected = siim2020.load_siim2020(folder2020)
+    home = tmp_path / "m" / "siim"
+    home.mkdir(parents=True)
+    for name in ("train.csv", "test.csv", "jpeg"):
+        (folder2020 / name).rename(home / name)
+    write(tmp_path / "a" / "test.csv", "of,another,set\n1,2,3")
+    picture(tmp_path / "a" / "ISIC_2637011.jpg")
+    (tmp_path / "a" / "ISIC_2637011.dcm").write_bytes(b"of another set")
+    data = siim2020.load_siim2020(tmp_path)
+    assert data.y.tolist() == expected.y.tolist()
+    assert all(str(home) in x for x in data.X)
+    (home / "jpeg").rename(tmp_path / "jpeg")
+    (tmp_path / "a" / "ISIC_2637011.dcm").unlink()
+    assert len(siim2020.load_siim2020(tmp_path).X) == 4  # elsewhere, where there are none beside
+    picture(tmp_path / "jpeg" / "test" / "ISIC_0052060.jpg")
+    (tmp_path / "n").mkdir()
+    (home / "test.csv").rename(tmp_path / "a" / "test.csv")
+    assert siim2020.load_siim2020(tmp_path).split.tolist() == ["train"] * 4 + ["test"]
+
+
+def test_siim2020_channels(folder2020):
+    with pytest.raises(LesionImageError, match=r"'bgr' for jpeg files\. Only TFRecord files"):
+        siim2020.load_siim2020(folder2020, channels="bgr")
+    with pytest.raises(LesionImageError, match=r"channels: 'brg'\. Choose one of \['rgb', 'bgr'\]"):
+        siim2020.load_siim2020(folder2020, channels="brg")
+    files = sorted((folder2020 / "jpeg" / "train").iterdir())
+    records = [{"image": file.read_bytes(), "image_name": file.stem} for file in files]
+    write_tfrecord(folder2020 / "train00.tfrec", records)
+    stored = siim2020.load_siim2020(folder2020, images="tfrecord")
+    turned = siim2020.load_siim2020(folder2020, images="tfrecord", channels="bgr")
+    assert turned.X.tolist() == [f"{x}?channels=bgr" for x in stored.X]
+    for before, after in zip(sources(stored.X), sources(turned.X), strict=True):
+        np.testing.assert_array_equal(after.read()[0], before.read()[0][..., ::-1])
+    assert "load them with channels='bgr'" in stored.DESCR
+    assert "read with their channels reversed" in turned.DESCR
+    assert "load them" not in turned.DESCR
+
+
 def test_siim2020_wrong_tables(folder2020):
     table = folder2020 / "train.csv"
     text = table.read_text()
@@ -436,6 +476,8 @@ def test_real_isic2017(shared_data):
     assert not any(label is None for label in data.y[data.split != "test"])
     with pytest.raises(LesionImageError, match="Choose target='malignant' or 'melanoma'"):
         isic2017.load_isic2017(folder, allow_incomplete=True)
+    with pytest.raises(LesionImageError, match=r"no diagnosis; and an incomplete copy: 71 of 2733 images are missing"):
+        isic2017.load_isic2017(folder)
 
 
 def test_real_siim2020(shared_data):
@@ -450,3 +492,7 @@ def test_real_siim2020(shared_data):
         assert told in data.DESCR
     red, _, blue = np.transpose([source.read()[0].mean((0, 1)) for source in sources(data.X[::10])])
     assert (blue > red).all()
+    turned = siim2020.load_siim2020(shared_data, channels="bgr", allow_incomplete=True)
+    assert turned.y.tolist() == data.y.tolist()
+    red, _, blue = np.transpose([source.read()[0].mean((0, 1)) for source in sources(turned.X[::10])])
+    assert (red > blue).all()

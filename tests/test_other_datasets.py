@@ -349,15 +349,50 @@ def test_nine_classes_faults(nine):
         load_isic_9class(nine, allow_incomplete=True)
 
 
+def test_the_folder_above_may_hold_several_sets(kaggle, nine):
+    above = nine.parent
+    assert not (above / "Train").exists()
+    kaggle = kaggle.rename(above / "z_kaggle")
+    assert load_isic_9class(above).X.tolist() == load_isic_9class(nine).X.tolist()
+    assert load_malignant_vs_benign(above).X.tolist() == load_malignant_vs_benign(kaggle).X.tolist()
+    (above / "a_other" / "train" / "cats").mkdir(parents=True)
+    assert len(load_malignant_vs_benign(above).X) == 5
+    twin = above / "twin"
+    twin.mkdir()
+    (kaggle / "train").rename(twin / "train")
+    (kaggle / "test" / "malignant").rename(kaggle / "test" / "ill")
+    assert load_malignant_vs_benign(above, allow_incomplete=True).split.tolist() == ["train"] * 3
+    (kaggle / "test" / "ill").rename(kaggle / "test" / "malignant")
+    with pytest.raises(LesionImageError, match="several folders with these classes: twin, z_kaggle"):
+        load_malignant_vs_benign(above)
+    (twin / "train" / "benign").rename(twin / "train" / "well")
+    (kaggle / "test" / "benign").rename(kaggle / "test" / "well")
+    with pytest.raises(
+        LesionImageError, match=r"a_other/train holds \['cats'\]; .*twin/train holds .*'well'"
+    ) as caught:
+        load_malignant_vs_benign(above)
+    assert str(nine.name) in caught.value.found
+
+
 def test_published_counts_of_the_nine_classes():
     assert isic_9class.CARD.counts == {"train": 2239, "test": 118}
+
+
+def test_the_real_malignant_vs_benign_beside_other_sets(shared_data):
+    data = load_malignant_vs_benign(shared_data, allow_incomplete=True)
+    assert len(data.X) == 2637
+    assert all("malignant_vs_benign" in x for x in data.X)
+    single = pd.Series(data.groups).str.startswith("image:").sum()
+    assert f"{single} images without lesion or patient id are groups of their own" in data.DESCR
 
 
 def test_the_real_nine_classes(shared_data):
     folder = shared_data / "isic_9class"
     with pytest.raises(LesionImageError, match="'train' lists 2141 images, published are 2239"):
         load_isic_9class(folder)
-    data = load_isic_9class(folder, allow_incomplete=True)
+    with pytest.raises(LesionImageError, match=r"'test' lists 0 images, published are 118; .*; and 6 more\. Complete"):
+        load_isic_9class(folder.parent)
+    data = load_isic_9class(folder.parent, allow_incomplete=True)
     assert len(data.X) == 2141
     assert len(data.target_names) == 9
     rows = pd.DataFrame({"name": data.groups, "label": data.y})
@@ -434,7 +469,7 @@ def test_dermamnist_of_several_sizes(mnist):
     assert "dermamnist_64.npz#" in load_dermamnist(mnist.parent, size=64).X[0]
     with pytest.raises(LesionImageError, match=r"2 of the files .* or its folder and size="):
         load_dermamnist(mnist.parent)
-    with pytest.raises(LesionImageError, match="0 of the files"):
+    with pytest.raises(LesionImageError, match=r"none of the files \['dermamnist_224.npz'\] in it"):
         load_dermamnist(mnist.parent, size=224)
     with pytest.raises(LesionImageError, match="size: 32"):
         load_dermamnist(mnist.parent, size=32)
@@ -460,8 +495,9 @@ def test_dermamnist_faults(mnist, fault):
 
 
 def test_dermamnist_damaged(mnist):
-    with pytest.raises(LesionImageError, match="0 of the files"):
-        load_dermamnist(mnist)
+    for missing in (mnist, mnist.parent / "nowhere"):
+        with pytest.raises(LesionImageError, match="there is no such file"):
+            load_dermamnist(missing)
     write_npz(mnist)
     mnist.write_bytes(mnist.read_bytes()[:500])
     with pytest.raises(LesionImageError, match=r"dermamnist\.npz"):

@@ -1,18 +1,22 @@
 """Tables of published data sets that come as one folder for each class, below train and test."""
 
-from pathlib import Path, PurePosixPath
+import os
+from pathlib import PurePosixPath
 
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
-from dermfeat.datasets.folder import HIDDEN, PARTS, load_folder, require_folder
+from dermfeat.datasets.folder import HIDDEN, PARTS, as_path, load_folder, require_folder
+
+SHOWN = 10  # class folders that an error names
+CURE = "Give the folder that holds this set."
 
 
 def class_folders(path, classes, *, allow_incomplete=False):
     """List the images of ``path/train/<class>`` and ``path/test/<class>``, in any case of train and test.
 
-    Folders beside train and test are passed over. Where there is neither, they are looked for in each folder of
-    `path`.
+    Folders beside train and test are passed over. Where there are none with such classes, they are looked for in each
+    folder of `path`; one must have them.
 
     Parameters
     ----------
@@ -32,9 +36,10 @@ def class_folders(path, classes, *, allow_incomplete=False):
     Raises
     ------
     LesionImageError
-        If train and test are not found, hold other classes, or are laid out otherwise (see `load_folder`).
+        If train and test are not found, or in several folders, hold other classes, or are laid out otherwise (see
+        `load_folder`).
     """
-    root, parts = _root(Path(path))
+    root, parts = _root(as_path(path), classes)
     tables = []
     for part, folder in parts:
         data = load_folder(folder, allow_empty=allow_incomplete)
@@ -50,12 +55,40 @@ def class_folders(path, classes, *, allow_incomplete=False):
     return root, table
 
 
-def _root(path):
+def _root(path, classes):
+    """Return the folder that holds train and test with classes of this set, and these parts."""
     require_folder(path, "Give the folder that holds train and test.")
-    below = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(HIDDEN))
-    for root in (path, *below):
-        folders = {PARTS.get(folder.name.lower()): folder for folder in root.iterdir() if folder.is_dir()}
-        parts = [(part, folders[part]) for part in ("train", "test") if part in folders]
-        if parts:
-            return root, parts
-    raise LesionImageError(str(path), "no folders train and test", "Give the folder that holds them.")
+    candidates = {root: parts for root in (path, *_folders(path)) if (parts := _parts(root))}
+    fitting = [root for root, parts in candidates.items() if _fits(parts, classes)]
+    if path in fitting or len(fitting) == 1:
+        return fitting[0], candidates[fitting[0]]
+    if len(candidates) == 1:
+        return candidates.popitem()
+    if not candidates:
+        raise LesionImageError(str(path), "no folders train and test", "Give the folder that holds them.")
+    if fitting:
+        found = f"several folders with these classes: {', '.join(root.name for root in fitting)}"
+        raise LesionImageError(str(path), found, "Give the one you mean.")
+    shown = "; ".join(
+        f"{folder.relative_to(path).as_posix()} holds {[entry.name for entry in _folders(folder)][:SHOWN]}"
+        for parts in candidates.values()
+        for _, folder in parts
+    )
+    raise LesionImageError(str(path), f"no train or test with the class folders {list(classes)}; {shown}", CURE)
+
+
+def _folders(folder):
+    """Return the folders in a folder that can be looked into, sorted, without hidden ones."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)]
+    return [folder / name for name in sorted(names) if not name.startswith(HIDDEN)]
+
+
+def _parts(root):
+    folders = {PARTS.get(folder.name.lower()): folder for folder in _folders(root)}
+    return [(part, folders[part]) for part in ("train", "test") if part in folders]
+
+
+def _fits(parts, classes):
+    names = [{folder.name for folder in _folders(folder)} for _, folder in parts]
+    return all(found and found <= set(classes) for found in names)

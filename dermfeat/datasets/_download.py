@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import socket
+import ssl
 import stat
 import zlib
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 from zipfile import BadZipFile, ZipFile
 
 from dermfeat._errors import LesionImageError
@@ -17,6 +20,12 @@ TIMEOUT = 20, 60  # seconds to connect, and without a byte
 CHUNK = 2**16
 MAX_GROWTH, MAX_SMALL = 100, 2**26  # an archive unpacks to at most this many times its size, and these bytes
 ASIDE = "__MACOSX"
+UNREACHABLE = {
+    socket.gaierror: "name resolution failed",
+    ConnectionRefusedError: "refused",
+    TimeoutError: "timed out",
+    ssl.SSLError: "no secure connection",
+}
 
 
 def obtain(address, file, *, checksum=None, progress=True):
@@ -64,7 +73,7 @@ def fetch_json(address, cure):
         answer.raise_for_status()
         return answer.json()
     except requests.RequestException as error:
-        raise LesionImageError(address, _reason(error), cure) from None
+        raise LesionImageError(address, _reason(error, address), cure) from None
 
 
 def _download(address, file, checksum, progress):
@@ -79,7 +88,7 @@ def _download(address, file, checksum, progress):
     except LesionImageError:
         raise
     except requests.RequestException as error:
-        raise LesionImageError(address, _reason(error), by_hand) from None
+        raise LesionImageError(address, _reason(error, address), by_hand) from None
     except ValueError as error:
         found = f"what came is not the file expected, and was removed ({error})"
         cure = f"Call again; if the publisher changed the file, remove its line from {file.parent / RECORD}."
@@ -97,11 +106,29 @@ def _quiet(logger):
         logger.setLevel(before)
 
 
-def _reason(error):
+def _reason(error, address):
+    """Return in a few words why a request failed."""
+    import requests
+
     answer = getattr(error, "response", None)
     if answer is not None and not answer.ok:
         return f"the server answers {answer.status_code} {answer.reason}"
-    return f"cannot be reached or was cut off ({type(error).__name__}: {str(error)[:200]})"
+    if isinstance(error, requests.JSONDecodeError):
+        return "the server's answer is no JSON"
+    host = urlsplit(address).hostname
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"{host} cannot be reached (the proxy does not let it through)"
+    for cause in _causes(error):
+        for kind, what in UNREACHABLE.items():
+            if isinstance(cause, kind) or (kind is TimeoutError and isinstance(cause, requests.Timeout)):
+                return f"{host} cannot be reached ({what})"
+    return f"{host} cannot be reached or the download was cut off ({type(error).__name__})"
+
+
+def _causes(error):
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class _Resuming:

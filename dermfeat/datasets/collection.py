@@ -8,10 +8,15 @@ from sklearn.utils import Bunch
 
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets.diagnoses import is_malignant
+from dermfeat.datasets.folder import OWN
 
 TARGETS = {"diagnosis": None, "malignant": ("malignant", "benign"), "melanoma": ("melanoma", "other")}
 SPECIAL = ("reference", "mask", "split", "group", "diagnosis", "malignant", "melanoma")
 SHOWN = 5  # missing files that an error names
+DETAILS = 3  # labels that an error says to be more or fewer than published
+USE = "look at it: dermfeat.audit({X}, data.y, groups=data.groups, split=data.split, metadata=data.metadata)"
+PAIRS = "list(zip(data.X, data.masks))"
+WITH_MASKS = f"masks: {PAIRS} are references with mask; an image without one (None) is segmented"
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,9 @@ def assemble(card, path, table, *, target="diagnosis", allow_incomplete=False, w
     table : DataFrame
         One row an image, in the order that is published. ``image_id`` and ``reference`` (str, or missing where there
         is no such file) are needed. What else has a meaning of its own: ``mask`` (path or missing), ``split``,
-        ``group`` (lesion or patient; missing: a group of its own), and of ``diagnosis`` (words of
-        `dermfeat.datasets.diagnoses`), ``malignant`` and ``melanoma`` (bool, or missing) what the data set tells.
-        All other columns become metadata.
+        ``group`` (lesion or patient; missing: a group of its own, named "image:" and the image_id), and of
+        ``diagnosis`` (words of `dermfeat.datasets.diagnoses`), ``malignant`` and ``melanoma`` (bool, or missing) what
+        the data set tells. All other columns become metadata.
     target : {"diagnosis", "malignant", "melanoma"}
     allow_incomplete : bool
         Go on with the images that are there.
@@ -67,19 +72,24 @@ def assemble(card, path, table, *, target="diagnosis", allow_incomplete=False, w
     -------
     sklearn.utils.Bunch
         ``X``, ``y``, ``groups``, ``metadata``, ``split``, ``target_names``, ``pos_label``, ``DESCR``, ``citation``,
-        ``licence``; ``masks`` where the table has them. Labels that are not known or not decided are None.
+        ``licence``; ``masks`` where the table has them, paths or None, so that ``list(zip(data.X, data.masks))`` are
+        references with mask, and an image without one is segmented. Labels that are not known or not decided are None.
+
+        ``pos_label`` of several classes is the one that binary scores and thresholds mean when asked for one; None
+        where it is not among the labels. ``groups`` is None where no image has an id. Where some have, each of the
+        others is a group of its own, "image:ISIC_0024306", say: a placeholder, no lesion that is known to stand alone.
+        `DESCR` counts them.
 
     Raises
     ------
     LesionImageError
-        If images are missing and `allow_incomplete` is not set, an id is there twice, or the target is not known.
+        If images are missing and `allow_incomplete` is not set, an id is there twice, or the target is not known or
+        not told.
     """
     _refuse_repeated(table, path)
-    faults = _faults(card, table)
-    if faults and not allow_incomplete:
-        raise LesionImageError(
-            str(path), f"an incomplete copy: {'; '.join(faults)}", "Complete it, or pass allow_incomplete=True."
-        )
+    totals, details = _faults(card, table)
+    faults = [*totals, *details]
+    _refuse(path, table, target, [] if allow_incomplete else _shortened(totals, details))
     table = table[table["reference"].notna()].reset_index(drop=True)
     if table.empty:
         raise LesionImageError(str(path), "none of the images that its table lists", "Check the path.")
@@ -123,6 +133,26 @@ def labels(table, target, path):
     return named, positive
 
 
+def _refuse(path, table, target, faults):
+    """Raise the error for a target that the table does not tell, for an incomplete copy, or one for both."""
+    found, cure = [], []
+    try:
+        labels(table, target, path)
+    except LesionImageError as error:
+        if not faults or error.item != str(path):
+            raise
+        found, cure = [error.found], [error.cure]
+    if faults:
+        found.append(f"an incomplete copy: {'; '.join(faults)}")
+        cure.append("Complete it, or pass allow_incomplete=True.")
+        raise LesionImageError(str(path), "; and ".join(found), " ".join(cure))
+
+
+def _shortened(totals, details):
+    left = len(details) - DETAILS
+    return [*totals, *details[:DETAILS], *([f"and {left} more"] if left > 0 else [])]
+
+
 def _truth(table, target, path):
     if target in table:
         return table[target]
@@ -141,24 +171,24 @@ def _refuse_repeated(table, path):
 
 
 def _faults(card, table):
-    """Return what the copy lacks against the published counts, as sentences."""
+    """Return what the copy lacks against the published counts, as sentences: images in all, and of single labels."""
     missing = table["image_id"][table["reference"].isna()].tolist()
-    faults = []
+    totals, details = [], []
     if missing:
         names = ", ".join(map(str, missing[:SHOWN])) + (" ..." if len(missing) > SHOWN else "")
-        faults.append(f"{len(missing)} of {len(table)} images are missing ({names})")
+        totals.append(f"{len(missing)} of {len(table)} images are missing ({names})")
     parts = table["split"] if "split" in table else pd.Series("all", index=table.index)
     listed = parts.value_counts()
     for part, count in card.counts.items():
         if listed.get(part, 0) != count:
             where = "its table" if part == "all" else f"the part {part!r}"
-            faults.append(f"{where} lists {listed.get(part, 0)} images, published are {count}")
+            totals.append(f"{where} lists {listed.get(part, 0)} images, published are {count}")
     for part, published in card.labels.items():
         for label, count in published.items():
             found = _count(table[parts == part], label)
             if found not in (None, count):
-                faults.append(f"{found} images of {part!r} are labelled {label}, published are {count}")
-    return faults
+                details.append(f"{found} images of {part!r} are labelled {label}, published are {count}")
+    return totals, details
 
 
 def _count(rows, label):
@@ -172,7 +202,7 @@ def _count(rows, label):
 def _groups(table):
     if "group" not in table or table["group"].isna().all():
         return None
-    own = "image:" + table["image_id"].astype(str)
+    own = OWN + table["image_id"].astype(str)
     return table["group"].astype(object).where(table["group"].notna(), own).to_numpy(str)
 
 
@@ -180,8 +210,20 @@ def _description(card, bunch, lines, hidden):
     rows = pd.DataFrame({"part": "" if bunch.split is None else bunch.split, "label": bunch.y})
     counts = rows.fillna("no label").groupby(["part", "label"]).size()
     groups = "" if bunch.groups is None else f" in {len(set(bunch.groups))} groups"
+    own = 0 if bunch.groups is None else sum(group.startswith(OWN) for group in bunch.groups)
+    single = [f"{own} images without lesion or patient id are groups of their own"] if own else []
     told = [f"{f'{part}, ' if part else ''}{label}: {count}" for (part, label), count in counts.items()]
     left = [f"left out of the metadata (with_leaks=True brings it): {name}, {why}" for name, why in hidden.items()]
     ending = ["", f"Citation: {card.citation}", f"Licence: {card.licence}"]
     ending += ["", "For research and education, not for diagnosis."]
+    told += [*single, *_usage(bunch)]
     return "\n".join([card.title, "", f"{len(bunch.X)} images{groups}", *told, *lines, *left, *ending])
+
+
+def _usage(bunch):
+    """Return how masks, audit and the positive class are used."""
+    masks = "masks" in bunch
+    lines = [WITH_MASKS] * masks + [USE.format(X=PAIRS if masks else "data.X")]
+    if bunch.pos_label is not None and len(bunch.target_names) > 2:
+        lines.append(f"pos_label: {bunch.pos_label}, the class that binary scores and thresholds mean if asked for one")
+    return lines

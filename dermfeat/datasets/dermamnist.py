@@ -1,11 +1,11 @@
 """DermaMNIST: the images of HAM10000 at 28 to 224 pixels in one NPZ file, as part of MedMNIST."""
 
 from numbers import Integral
-from pathlib import Path
 
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets import ham10000
 from dermfeat.datasets.collection import Card, assemble
+from dermfeat.datasets.folder import as_path
 from dermfeat.reading.npz import npz_table
 
 FILES = {28: "dermamnist.npz", 64: "dermamnist_64.npz", 128: "dermamnist_128.npz", 224: "dermamnist_224.npz"}
@@ -64,7 +64,7 @@ def load_dermamnist(path, *, size=None, target="diagnosis", allow_incomplete=Fal
     LesionImageError
         If the file is not found, damaged or lacks a part, a label means nothing, or the copy is incomplete.
     """
-    file = _file(Path(path), size)
+    file = _file(as_path(path), size)
     table = npz_table(file)
     codes = dict(enumerate(DIAGNOSES))
     wrong = table["label"][~table["label"].map(lambda code: isinstance(code, Integral) and code in codes)]
@@ -84,7 +84,10 @@ def _file(path, size):
         return path
     names = list(FILES.values()) if size is None else [FILES[size]]
     found = [path / name for name in names if (path / name).is_file()]
-    if len(found) != 1:
-        there = f"{len(found)} of the files {names}"
+    if len(found) > 1:
+        there = f"{len(found)} of the files {names} in it"
         raise LesionImageError(str(path), there, "Give the file itself, or its folder and size=.")
+    if not found:
+        there = f"none of the files {names} in it" if path.is_dir() else "there is no such file"
+        raise LesionImageError(str(path), there, "Check the path; dermfeat.datasets.fetch_dermamnist downloads it.")
     return found[0]

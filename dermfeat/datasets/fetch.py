@@ -7,6 +7,7 @@ from dermfeat._config import get_config
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets._download import fetch_json, obtain
 from dermfeat.datasets.dermamnist import FILES, load_dermamnist
+from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.ham10000 import load_ham10000
 from dermfeat.datasets.isic2017 import load_isic2017
 from dermfeat.datasets.isic2018 import load_isic2018
@@ -166,7 +167,7 @@ def fetch_isic(year, *, parts=None, folder=None, base_url=None, progress=True, t
 
 
 def _folder(folder, name):
-    return get_config()["cache_folder"] / "datasets" / name if folder is None else Path(folder)
+    return get_config()["cache_folder"] / "datasets" / name if folder is None else as_path(folder)
 
 
 def _base(source, base_url):

@@ -1,5 +1,6 @@
 """Images in one folder for each class, alone or under train, validation and test folders."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,9 @@ PARTS = {
 }
 HIDDEN = (".", "__")  # how names of files and folders begin that are passed over
 POSITIVE = ("malignant", "melanoma")
+OWN = "image:"  # how the group of an image begins that has no id of its own
+NO_CLASS = re.compile("(image|mask|segmentation)s?|.*ground[ _-]?truth", re.I)
+MASK = "_segmentation"  # how stems of masks end in published sets
 
 
 def load_folder(path, *, pos_label=None, groups=None, extensions=EXTENSIONS, allow_empty=False):
@@ -37,7 +41,7 @@ def load_folder(path, *, pos_label=None, groups=None, extensions=EXTENSIONS, all
     Parameters
     ----------
     path : str or path-like
-        The folder.
+        The folder. ``~`` is the home folder, here as in all that load a data set.
     pos_label : str, optional
         The positive class. Without it, and with two classes of which exactly one is called malignant or
         melanoma (in any case), that one; otherwise None.
@@ -63,10 +67,10 @@ def load_folder(path, *, pos_label=None, groups=None, extensions=EXTENSIONS, all
     ------
     LesionImageError
         If there is no such folder, no class folder or no image; if a class folder is empty, has folders in it or
-        lies beside images or part folders; if the parts' classes differ; if `pos_label` is no class; if `groups`
-        fits no image, or the same entry to several.
+        lies beside images or part folders; if it holds masks, or is called "images" or the like; if the parts' classes
+        differ; if `pos_label` is no class; if `groups` fits no image, or the same entry to several.
     """
-    path = Path(path)
+    path = as_path(path)
     endings = tuple(f".{end.lower().lstrip('.')}" for end in np.atleast_1d(extensions).tolist())
     parts = _parts(path)
     for parent in (path, *dict(parts).values()):
@@ -77,6 +81,7 @@ def load_folder(path, *, pos_label=None, groups=None, extensions=EXTENSIONS, all
         classes[part] = {folder.name for folder in folders}
         for folder in folders:
             images, others = _images(folder, endings, allow_empty)
+            _refuse_masks(path, folder, images)
             ignored += others
             rows += [(image.relative_to(path).as_posix(), folder.name, part) for image in images]
     if not allow_empty:
@@ -112,6 +117,15 @@ def _parts(path):
             "Keep class folders alone, or one folder each for train, validation and test.",
         )
     return parts
+
+
+def as_path(path):
+    """Return what the user gave as the place of a data set as Path, ``~`` being the home folder."""
+    try:
+        return Path(path).expanduser()
+    except (TypeError, RuntimeError) as error:
+        cure = "Give the data set's folder, as str or Path."
+        raise LesionImageError("path", f"found {path!r}, which is no path ({error})", cure) from None
 
 
 def require_folder(path, cure):
@@ -163,6 +177,17 @@ def _images(folder, endings, allow_empty):
     return images, others
 
 
+def _refuse_masks(path, folder, images):
+    """Refuse a folder of images or masks of a published data set, which is no class."""
+    masks = sum(image.stem.endswith(MASK) for image in images)
+    if not images or not (NO_CLASS.fullmatch(folder.name) or 2 * masks > len(images)):
+        return
+    found = f"the folder {folder.name!r}, of {len(images)} images, {masks} of them masks, which looks like no class"
+    own = "load_ham10000" if any(path.glob("HAM10000_metadata*")) else "load_ham10000, load_isic2017 and others"
+    cure = f"For a published data set use dermfeat.datasets.{own}; of your own, keep only class folders here."
+    raise LesionImageError(str(path), found, cure)
+
+
 def _compare_parts(path, classes):
     for part, names in classes.items():
         missing = sorted(set().union(*classes.values()) - names)
@@ -202,7 +227,7 @@ def _groups(groups, files):
             f"Use relative paths, names or stems of the images, such as {files[0]!r}.",
         )
     ids = [table.get(entry) for entry in entries]
-    own = [f"image:{file}" if id_ is None else id_ for id_, file in zip(ids, files, strict=True)]
+    own = [f"{OWN}{file}" if id_ is None else id_ for id_, file in zip(ids, files, strict=True)]
     return np.array(own), ids.count(None)
 
 

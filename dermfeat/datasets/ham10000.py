@@ -1,8 +1,7 @@
 """HAM10000: 10015 dermoscopic images of 7470 lesions in seven classes, with outlines."""
 
-from pathlib import Path
-
 from dermfeat.datasets.collection import Card, assemble
+from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import find_table, known, locate, locate_masks, numbers, read_table, words
 
 TABLES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
@@ -64,15 +63,16 @@ def load_ham10000(path, *, target="diagnosis", allow_incomplete=False, with_leak
     Returns
     -------
     sklearn.utils.Bunch
-        As `dermfeat.datasets.collection.assemble` gives it. ``groups`` are lesions, ``masks`` paths or None;
-        ``metadata`` has image_id, lesion_id, age (years), sex and site.
+        As `dermfeat.datasets.collection.assemble` gives it. ``groups`` are lesions; ``masks`` are paths or None, so
+        that ``list(zip(data.X, data.masks))`` are references with mask (None: segmented); ``metadata`` has image_id,
+        lesion_id, age (years), sex and site.
 
     Raises
     ------
     LesionImageError
         If the table is not found or means nothing, or the copy is incomplete.
     """
-    path = Path(path)
+    path = as_path(path)
     file = find_table(path, *TABLES)
     raw = read_table(file, ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"])
     images, notes = locate(path, raw["image_id"])

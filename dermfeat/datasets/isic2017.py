@@ -1,9 +1,8 @@
 """ISIC 2017: 2750 dermoscopic images of melanoma, nevus and seborrheic keratosis, with outlines."""
 
-from pathlib import Path
-
 from dermfeat.datasets._challenge import FLAGS, Part, assemble_parts, one_hot, read_parts
 from dermfeat.datasets.collection import Card
+from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import known, locate_masks, numbers, read_table, words
 
 PARTS = {
@@ -59,16 +58,16 @@ def load_isic2017(path, *, target="diagnosis", allow_incomplete=False, with_leak
     Returns
     -------
     sklearn.utils.Bunch
-        As `dermfeat.datasets.collection.assemble` gives it. ``groups`` is None; ``masks``, paths or None, where there
-        are any; ``metadata`` has image_id, age (years, rounded to 5) and sex; images whose label is not here have y
-        None.
+        As `dermfeat.datasets.collection.assemble` gives it. ``groups`` is None; ``masks``, where there are any, are
+        paths or None, so that ``list(zip(data.X, data.masks))`` are references with mask (None: segmented);
+        ``metadata`` has image_id, age (years, rounded to 5) and sex; images whose label is not here have y None.
 
     Raises
     ------
     LesionImageError
-        If no table is found, one means nothing, or the copy is incomplete.
+        If no table is found, one means nothing, the copy is incomplete, or its tables do not tell the target.
     """
-    path = Path(path)
+    path = as_path(path)
     table, notes = read_parts(path, PARTS, _labels, _metadata)
     table["malignant"] = table["melanoma"]
     masks, lacking = locate_masks(path, table)

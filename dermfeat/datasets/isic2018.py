@@ -1,10 +1,9 @@
 """ISIC 2018, task 3: HAM10000 for training, with validation and test images, in seven classes."""
 
-from pathlib import Path
-
 from dermfeat.datasets import ham10000
 from dermfeat.datasets._challenge import Part, assemble_parts, one_hot, read_parts
 from dermfeat.datasets.collection import Card
+from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import read_table
 
 PARTS = {
@@ -72,7 +71,7 @@ def load_isic2018(path, *, target="diagnosis", allow_incomplete=False, with_leak
     LesionImageError
         If no table is found, one means nothing, or the copy is incomplete.
     """
-    path = Path(path)
+    path = as_path(path)
     table, notes = read_parts(path, PARTS, _labels, _lesions)
     if "lesion_id" in table:
         table["group"] = table["lesion_id"]

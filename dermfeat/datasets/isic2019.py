@@ -1,9 +1,8 @@
 """ISIC 2019: 25331 dermoscopic images in eight classes, and 8238 test images with a ninth."""
 
-from pathlib import Path
-
 from dermfeat.datasets._challenge import Part, assemble_parts, one_hot, read_parts
 from dermfeat.datasets.collection import Card
+from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import known, numbers, read_table
 
 PARTS = {
@@ -94,7 +93,7 @@ def load_isic2019(path, *, target="diagnosis", allow_incomplete=False, with_leak
     LesionImageError
         If no table is found, one means nothing, or the copy is incomplete.
     """
-    path = Path(path)
+    path = as_path(path)
     table, notes = read_parts(path, PARTS, _labels, _metadata)
     if "lesion_id" in table:
         table["group"] = table["lesion_id"]

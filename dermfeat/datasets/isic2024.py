@@ -1,9 +1,8 @@
 """ISIC 2024 (SLICE-3D): 401059 lesions cut from total body photos of 1042 patients, 393 of them malignant."""
 
-from pathlib import Path
-
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets.collection import Card, assemble
+from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import by_key, find_files, find_table, known, match, numbers, read_table, words
 from dermfeat.reading import hdf5_references
 
@@ -77,7 +76,7 @@ def load_isic2024(path, *, target="malignant", images="auto", allow_incomplete=F
     Names and columns are as public code reads them; the tests of this function draw folders of this layout, they do
     not have the data.
     """
-    path = Path(path)
+    path = as_path(path)
     file = find_table(path, TABLE)
     required = ["image_id", "target", "patient_id", "age", "sex", "site"]
     raw = read_table(file, required, rename=NAMES, missing=("", "NA"), typed=True)

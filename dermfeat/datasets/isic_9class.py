@@ -39,7 +39,7 @@ def load_isic_9class(path, *, target="diagnosis", allow_incomplete=False, with_l
     Parameters
     ----------
     path : str or path-like
-        The folder that holds Train and Test, or the one above it.
+        The folder that holds Train and Test, or the one above it, which may hold other sets too.
     target : {"diagnosis", "malignant", "melanoma"}
         Nine classes, or two: malignant are actinic keratosis, basal cell carcinoma, melanoma and squamous cell
         carcinoma.

@@ -3,6 +3,7 @@
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets._class_folders import class_folders
 from dermfeat.datasets.collection import Card, assemble
+from dermfeat.datasets.folder import OWN
 from dermfeat.datasets.tables import read_table
 
 TABLE = "lesions.csv"
@@ -35,7 +36,7 @@ def load_malignant_vs_benign(path, *, target="malignant", allow_incomplete=False
     Parameters
     ----------
     path : str or path-like
-        The folder that holds train and test, or the one above it.
+        The folder that holds train and test, or the one above it, which may hold other sets too.
     target : {"malignant"}
         The data set tells no diagnosis.
     allow_incomplete : bool
@@ -61,7 +62,7 @@ def load_malignant_vs_benign(path, *, target="malignant", allow_incomplete=False
     if file.is_file():
         table = table.join(_lesions(file, table["file"]), on="file")
         table["in_ham10000"] = table["lesion_id"].notna()
-        table["group"] = table["lesion_id"].fillna("image:" + table["file"])
+        table["group"] = table["lesion_id"].fillna(OWN + table["file"])
     return assemble(
         CARD, root, table.drop(columns="file"), target=target, allow_incomplete=allow_incomplete, with_leaks=with_leaks
     )

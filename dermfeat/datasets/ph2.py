@@ -11,7 +11,7 @@ import pandas as pd
 from dermfeat._errors import LesionImageError
 from dermfeat._optional import require
 from dermfeat.datasets.collection import Card, assemble
-from dermfeat.datasets.folder import EXTENSIONS
+from dermfeat.datasets.folder import EXTENSIONS, as_path
 from dermfeat.measures.color_clinical import DERMOSCOPIC_COLORS
 
 FOLDER, IMAGES, TABLE = "PH2Dataset", "PH2 Dataset images", "PH2_dataset"
@@ -76,7 +76,8 @@ def load_ph2(path, *, target="diagnosis", allow_incomplete=False, with_leaks=Fal
     -------
     sklearn.utils.Bunch
         As `dermfeat.datasets.collection.assemble` gives it, sorted by image_id. ``masks`` are the paths of the expert
-        masks, so that ``list(zip(data.X, data.masks))`` are references with mask; ``groups`` and ``split`` are None.
+        masks, so that ``list(zip(data.X, data.masks))`` are references with mask (None: segmented); ``groups`` and
+        ``split`` are None.
 
         The columns of ``metadata``: image_id; asymmetry (Int64: axes of asymmetry, 0 to 2); pigment_network
         (category: typical, atypical); dots_globules (category: absent, typical, atypical); streaks,
@@ -96,7 +97,7 @@ def load_ph2(path, *, target="diagnosis", allow_incomplete=False, with_leaks=Fal
     T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira, "PH² - a dermoscopic image database for
     research and benchmarking", IEEE EMBC 2013, doi:10.1109/EMBC.2013.6610779.
     """
-    root = _root(Path(path))
+    root = _root(as_path(path))
     file = _table_file(root)
     cells = _cells(_rows(file), file.name)
     _refuse_unlisted(root / IMAGES, cells.index, file.name)

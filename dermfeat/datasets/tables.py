@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.errors import ParserWarning
 
 from dermfeat._errors import LesionImageError
-from dermfeat.datasets.folder import HIDDEN, require_folder
+from dermfeat.datasets.folder import HIDDEN, as_path, require_folder
 
 JPEG = (".jpg", ".jpeg")
 
@@ -105,10 +105,14 @@ def locate_masks(path, table):
 
 
 def by_key(references):
-    """Return ``{key: reference}`` of strings ``path#key`` into containers, and those whose key was seen before."""
+    """Return ``{key: reference}`` of strings ``path#key`` into containers, and those whose key was seen before.
+
+    Options behind a key, ``path#key?channels=bgr``, are not part of it.
+    """
     found, repeated = {}, []
     for reference in references:
-        if found.setdefault(reference.rpartition("#")[2], reference) is not reference:
+        key = reference.rpartition("#")[2].partition("?")[0]
+        if found.setdefault(key, reference) is not reference:
             repeated.append(reference)
     return found, repeated
 
@@ -123,7 +127,7 @@ def find_table(path, *names, required=True):
     LesionImageError
         If there is no such folder, or none of the tables.
     """
-    path = Path(path)
+    path = as_path(path)
     require_folder(path, f"Give the folder that holds {names[0]}.")
     file = next((place for name in names for place in places(path, name) if place.is_file()), None)
     if file is None and required:

@@ -23,6 +23,11 @@ MAX_BYTES = 2**28  # of one image as it is stored
 AGAIN = "Copy or download it again."
 _FEW = 5000  # keys that are compared one by one to find near ones
 
+
+class Bgr(bytes):
+    """The bytes of an image file that holds blue, green and red as if they were red, green and blue."""
+
+
 _ENDING = re.compile(rf"\.(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in ENDINGS.items())})(?=#|$)", re.I)
 
 
@@ -145,6 +150,9 @@ def one_image(array, row, name):
     if prod(shape) * dtype.itemsize > MAX_BYTES:
         cure = f"One image may have {MAX_BYTES} bytes; for an array of many images add the row, #key/17."
         raise LesionImageError(name, f"found an array of shape {shape} and {dtype}", cure)
+    if row is None and (len(shape) > 3 or (len(shape) == 3 and shape[2] not in (1, 3, 4))):
+        cure = f"An image has the shape (H, W, 3); name a row: #{container_of(name)[2]}/0."
+        raise LesionImageError(name, f"found an array of shape {shape}", cure)
     data = np.array(array[() if row is None else row], dtype.newbyteorder("="))
     if dtype.kind == "S" and row is not None:
         return data.tobytes().rstrip(b"\0")  # padded to the longest of the array

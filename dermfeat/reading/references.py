@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from dermfeat._errors import LesionImageError
-from dermfeat.reading.containers import container_of, load_contained
+from dermfeat.reading.containers import Bgr, container_of, load_contained
 from dermfeat.reading.dicom import decode_dicom, is_dicom
 from dermfeat.reading.pixels import array_to_rgb, decode_mask, decode_rgb, pil_to_rgb
 
@@ -26,7 +26,8 @@ def as_references(X):
     ----------
     X : list, tuple, 1-D object or string ndarray, Series, or (N, H, W, 3) ndarray
         References: paths, ``container#key`` (TFRecord, HDF5, NPZ), bytes of image files, PIL images, arrays, or
-        pairs ``(image, mask)``.
+        pairs ``(image, mask)``. What ``?image=``, ``?key=`` and ``?channels=bgr`` behind the key of a TFRecord file
+        mean stands in `tfrecord_table`.
 
     Raises
     ------
@@ -169,6 +170,8 @@ def _load(item, name):
 
 
 def _rgb(item, name, max_pixels):
+    if isinstance(item, Bgr):
+        return np.ascontiguousarray(_rgb(bytes(item), name, max_pixels)[..., ::-1])
     if isinstance(item, (bytes, bytearray, memoryview)):
         decode = decode_dicom if is_dicom(item, name) else decode_rgb
         return decode(bytes(item), name, max_pixels)
@@ -180,7 +183,7 @@ def _rgb(item, name, max_pixels):
 
 
 def _digest(item, name):
-    hasher = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(b"bgr" if isinstance(item, Bgr) else b"", digest_size=16)
     if isinstance(item, np.ndarray) and not item.dtype.hasobject:
         hasher.update(f"{item.dtype.str}{item.shape}".encode())
         item = np.ascontiguousarray(item).reshape(-1).view(np.uint8)

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 
 from dermfeat._errors import LesionImageError
-from dermfeat.reading.containers import ENDINGS, container_file, no_such_key, short, stamp
+from dermfeat.reading.containers import ENDINGS, Bgr, container_file, no_such_key, short, stamp
 from dermfeat.reading.crc32c import crc32c
 from dermfeat.reading.example import Damage, image_feature, key_feature, key_of, parse_example
 
 MAX_RECORD = 2**26
+_CHANNELS = ("rgb", "bgr")
 _HEAD, _CRC = Struct("<QI"), Struct("<I")
 _PACKED = {b"\x1f\x8b": "gzip", b"\x78\x01": "zlib", b"\x78\x5e": "zlib", b"\x78\x9c": "zlib", b"\x78\xda": "zlib"}
 
 
-def tfrecord_table(path, *, image=None, key=None):
+def tfrecord_table(path, *, image=None, key=None, channels=None):
     """List the records of TFRecord files; every checksum is checked.
 
     Parameters
@@ -34,28 +35,38 @@ def tfrecord_table(path, *, image=None, key=None):
         Name of the feature that holds the image file, and of the one that names the record. By default the first of
         the usual names that is there (``dermfeat.reading.example.IMAGES`` and ``KEYS``). An empty `key` names
         records by position.
+    channels : {"rgb", "bgr"}, optional
+        The order of the channels in the images; "rgb", as image files have it, unless told. Some TFRecord files were
+        written from arrays in OpenCV's order, and hold BGR as if it were RGB: skin then looks blue.
 
     Returns
     -------
     DataFrame
         One row a record, in the files' order. ``reference`` : str, ``path#key``, or ``path#17`` where no feature
-        names the records. Then one column for each other feature (``reference_`` for one called reference): numbers
-        and text as they are, several values as an ndarray; bytes that are no UTF-8 text, such as a mask, as the
-        reference that reads them. What a record lacks is missing (NaN or None).
+        names the records; `image`, `key` and `channels` follow where they are given, ``path#key?image=picture``,
+        ``path#17?key=``, ``path#key?channels=bgr&image=picture``, and may be written by hand. Images of
+        ``channels=bgr`` are read with their channels reversed, and their digest is not that of the stored file. Then
+        one column for each other feature (``reference_`` for one called reference): numbers and text as they are,
+        several values as an ndarray; bytes that are no UTF-8 text, such as a mask, as the reference that reads them.
+        What a record lacks is missing (NaN or None).
 
     Raises
     ------
     LesionImageError
         If there are no such files; if the name of one does not end like a TFRecord's; if a file is damaged, compressed
-        or no TFRecord; if a record lacks the image or the key; if two records of a file have the same key.
+        or no TFRecord; if a record lacks the image or the key; if two records of a file have the same key; if there are
+        no such `channels`.
     """
-    given = {name: value for name, value in (("image", image), ("key", key)) if value is not None}
+    options = {"image": image, "key": key, "channels": channels}
+    given = {name: value for name, value in options.items() if value is not None}
+    _require_channels(given, "channels")
     return pd.DataFrame([row for file in _files(path) for row in _rows(file, given)])
 
 
 def load(path, key, name):
     """Return the bytes of the image that ``path#key`` names; `name` is what errors call it."""
     key, given = _split_options(key)
+    _require_channels(given, name)
     index = _index(stamp(path), given.get("key"))
     positions = index.positions.get(key, ())
     if len(positions) > 1:
@@ -69,7 +80,8 @@ def load(path, key, name):
         with open(path, "rb") as file:
             file.seek(offset)
             features = parse_example(_checked(file.read(size)))
-        return bytes(features[image_feature(features, given.get("image"))][0])
+        stored = features[image_feature(features, given.get("image"))][0]
+        return Bgr(stored) if given.get("channels") == "bgr" else bytes(stored)
     except Damage as damage:
         raise LesionImageError(name, *_fault(positions[0], damage)) from None
 
@@ -133,7 +145,8 @@ def _cells(features, reference, given):
     cells = {}
     for name, values in features.items():
         if isinstance(values, list):
-            values = _texts(values, _with(reference, {**given, "image": name}))
+            own = {option: value for option, value in given.items() if option != "channels"} | {"image": name}
+            values = _texts(values, _with(reference, own))
         cells["reference_" if name == "reference" else name] = values if len(values) > 1 else next(iter(values), None)
     return cells
 
@@ -213,7 +226,12 @@ def _with(reference, given):
 def _split_options(key):
     head, mark, tail = key.rpartition("?")
     options = dict(parse_qsl(tail, keep_blank_values=True)) if mark else {}
-    return (head, options) if options and options.keys() <= {"image", "key"} else (key, {})
+    return (head, options) if options and options.keys() <= {"image", "key", "channels"} else (key, {})
+
+
+def _require_channels(given, item):
+    if given.get("channels", "rgb") not in _CHANNELS:
+        raise LesionImageError(item, f"found channels {given['channels']!r}", f"Choose one of {list(_CHANNELS)}.")
 
 
 def _files(path):
