@@ -1,13 +1,12 @@
 """LesionPipeline and the steps that it has by default."""
 
-import numpy as np
-import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length
 
-from dermfeat.extraction import CNNEmbedding, LesionFeatures, default_families
+from dermfeat.extraction import CNNEmbedding, LesionFeatures
+from dermfeat.extraction.union import named_families
 from dermfeat.learning import (
     LesionClassifier,
     MetadataFeatures,
@@ -15,8 +14,7 @@ from dermfeat.learning import (
     TableFeatures,
     positive_index,
 )
-
-CLASSICAL = ("mask", "color", "texture", "abcd")
+from dermfeat.learning.labels import require_labels
 
 
 class LesionPipeline(Pipeline):
@@ -60,9 +58,7 @@ class LesionPipeline(Pipeline):
         """
         if y is not None:
             check_consistent_length(X, y)
-            missing = np.flatnonzero(pd.isna(np.asarray(y, object)))
-            if len(missing):
-                raise ValueError(f"y[{missing[0]}] is missing ({len(missing)} of {len(y)}); leave such images out")
+            require_labels(y)
         return super().fit(X, y, **params)
 
     def positive_proba(self, X, pos_label=None):
@@ -108,13 +104,16 @@ def default_steps(
         "embedding". None by default: nothing is downloaded unless asked for. A network whose weights are missing
         is an error, never left out.
     metadata : list of str, optional
-        Columns such as age, sex and site. With them X is a DataFrame, and ``features`` a ColumnTransformer with
-        the parts ``image`` (`LesionFeatures`) and ``metadata`` (`MetadataFeatures`): columns are called
-        ``image__color__...`` and ``metadata__age``, parameters ``features__image__texture__levels``.
+        Columns such as age, sex and site; ids and dates are refused. With them X is a DataFrame, and ``features`` a
+        ColumnTransformer with the parts ``image`` (`LesionFeatures`) and ``metadata`` (`MetadataFeatures`): columns
+        are called ``image__color__...`` and ``metadata__age``, parameters ``features__image__texture__levels`` and
+        ``features__metadata__limits``.
     patient_id : str, optional
         Column of patient ids. With it X is a DataFrame too, and a part ``patient`` (`PatientRelativeFeatures`)
         compares the classical families, or the embedding where it is alone, among the lesions of a patient. It has a
         `LesionFeatures` of its own, ``features__patient__features``; the store keeps images from being read twice.
+        The groups of a split must be patients then: groups of lesions, `GroupedCV`'s too, tear the lesions of a
+        patient apart, which are then compared within training and test part only.
     lesion_id : str, optional
         Column of lesion ids, beside `patient_id`: photos of one lesion, or copies that `augment` makes, are not
         compared with each other.
@@ -135,7 +134,8 @@ def default_steps(
         Worker processes of `LesionFeatures` and threads of the default classifier, one by default: inside a grid
         search, more of them fight with the search's own.
     on_error, progress
-        As for `LesionFeatures`. Rows of NaN, which ``on_error="nan"`` gives, suit XGBoost but no sampler.
+        As for `LesionFeatures`. Rows of NaN, which ``on_error="nan"`` gives, suit XGBoost but no sampler. It speaks of
+        images: an impossible value of `metadata` is always an error.
     random_state : int or None, default=0
         Seed of the default classifier.
 
@@ -206,15 +206,7 @@ def default_classifier(**params):
 
 
 def _chosen_families(families, embedding):
-    families = [families] if isinstance(families, str) else families
-    known = dict(default_families())
-    chosen = []
-    for entry in CLASSICAL if families is None else families:
-        if isinstance(entry, str) and entry not in known:
-            raise ValueError(f"family {entry!r} is unknown; there are {list(known)}, or give (name, transformer)")
-        chosen.append((entry, known[entry]) if isinstance(entry, str) else entry)
-    if isinstance(embedding, str):
-        embedding = CNNEmbedding(embedding)
-    if embedding is not None:
-        chosen.append(("embedding", embedding))
-    return chosen
+    chosen = list(named_families(families))
+    if embedding is None:
+        return chosen
+    return [*chosen, ("embedding", CNNEmbedding(embedding) if isinstance(embedding, str) else embedding)]

@@ -134,3 +134,41 @@ def test_inside_scikit_learn(two):
     assert set(tuned.predict(X)) == {"melanoma", "nevus"}
     proba = cross_val_predict(model, X, labels, method="predict_proba", cv=3)
     assert proba.shape == (240, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("depth", "max_depth"), ("learningrate", "learning_rate"), ("n_estimator", "n_estimators"),
+     ("class_weights", "class_weight"), ("poslabel", "pos_label")],
+)  # fmt: skip
+def test_misspelt_parameters_are_refused(two, name, meant):
+    message = f"{name} is no parameter of LesionClassifier: did you mean {meant}"
+    with pytest.raises(ValueError, match=message):
+        LesionClassifier().set_params(**{name: 3})
+    with pytest.raises(ValueError, match=message):
+        LesionClassifier(**SMALL, **{name: 3}).fit(*two)
+
+
+def test_parameters_that_xgboost_knows_by_other_names_pass(two):
+    """All of XGBoost's documentation that its scikit-learn class does not list, and two that it ignores."""
+    documented = (
+        "alpha lambda eta min_split_loss nthread seed seed_per_iteration updater refresh_leaf process_type "
+        "max_cached_hist_node extmem_single_page sample_type normalize_type rate_drop one_drop skip_drop "
+        "feature_selector top_k tweedie_variance_power huber_slope quantile_alpha aft_loss_distribution "
+        "aft_loss_distribution_scale lambdarank_pair_method lambdarank_num_pair_per_sample lambdarank_normalization "
+        "lambdarank_unbiased lambdarank_bias_norm ndcg_exp_gain num_class disable_default_eval_metric sketch_ratio "
+        "sketch_eps predictor silent gpu_id"
+    )
+    for name in documented.split():
+        assert LesionClassifier().set_params(**{name: 1}).get_params()[name] == 1
+    further = {"eta": 0.5, "lambda": 2, "alpha": 1}
+    model = clone(LesionClassifier(**SMALL, **further)).fit(*two)
+    peer = XGBClassifier(**SMALL, **further).fit(*two)
+    np.testing.assert_array_equal(model.predict_proba(two[0]), peer.predict_proba(two[0]))
+
+
+def test_missing_labels_are_no_class(two):
+    y = two[1].astype(float)
+    y[7] = np.nan
+    with pytest.raises(ValueError, match=r"y\[7\] is missing \(1 of 240\)"):
+        LesionClassifier(**SMALL).fit(two[0], y)

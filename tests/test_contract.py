@@ -38,6 +38,7 @@ TRANSFORMERS = {
     "stored function": FunctionFeatures(mean_color, version="1"),
     "embedding": CNNEmbedding("mobilenet", alpha=0.25, weights=None, input_size=64),
     "union": LesionFeatures(),
+    "named union": LesionFeatures(["mask", "color"]),
     "mixed union": LesionFeatures(
         [("abcd", ABCDFeatures()), ("net", CNNEmbedding("mobilenet", alpha=0.25, weights=None, input_size=64))]
     ),
@@ -140,3 +141,32 @@ def test_how_many_of_scikit_learns_checks_run(transformer):
     failed = [r["check_name"] for r in results if r["status"] == "failed"]
     assert not failed
     assert 1 <= len(passed) <= 5
+
+
+def test_families_by_name():
+    named = LesionFeatures(["color", ("own", FunctionFeatures(mean_color))])
+    assert [name for name, _ in named.families] == ["color", "own"]
+    assert isinstance(named.families[0][1], ColorFeatures)
+    assert LesionFeatures("color").names() == LesionFeatures([("color", ColorFeatures())]).names()
+    named.set_params(families=["texture", "abcd"], texture__levels=8)
+    assert [name for name, _ in named.families] == ["texture", "abcd"]
+    assert named.get_params()["texture__levels"] == 8
+    assert named.set_params(families=None).names() == LesionFeatures().names()
+    given = [("color", ColorFeatures())]
+    assert LesionFeatures(given).families is given
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        ("colour", r"family 'colour' is unknown; there are \['mask', 'color'"),
+        (["mask", "colour"], "family 'colour' is unknown"),
+        (ColorFeatures(), r"ColorFeatures\(\) in families has no name"),
+        ([ColorFeatures()], r"ColorFeatures\(\) in families has no name"),
+    ],
+)
+def test_families_that_are_none(families, message):
+    with pytest.raises(ValueError, match=message):
+        LesionFeatures(families)
+    with pytest.raises(ValueError, match=message):
+        LesionFeatures().set_params(families=families)

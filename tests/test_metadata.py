@@ -1,6 +1,7 @@
 """Age, sex and site as numbers, alone and beside images."""
 
 import pickle
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -225,6 +226,39 @@ def test_ham10000_table(shared_data):
     assert rows["localization_is_missing"].sum() == (ham["localization"] == "unknown").sum() > 0
 
 
+def test_ids_are_no_metadata():
+    ids = pd.DataFrame({"lesion": [f"l{i}" for i in range(60)], "sex": ["male", "female"] * 30})
+    message = (
+        "column 'lesion': found 60 different texts in 60 rows, so it is an id, not metadata. Take it out or convert"
+    )
+    with pytest.raises(LesionImageError, match=message):
+        MetadataFeatures().fit(ids)
+    MetadataFeatures().fit(ids[:50])
+    MetadataFeatures().fit(ids.assign(lesion=ids["lesion"].where(ids.index < 54, "l0")))
+    with pytest.raises(LesionImageError, match="found 55 different texts in 60 rows"):
+        MetadataFeatures().fit(ids.assign(lesion=ids["lesion"].where(ids.index < 55, "l0")))
+    with pytest.raises(LesionImageError, match="found 54 different texts in 54 rows"):
+        MetadataFeatures().fit(ids.assign(lesion=ids["lesion"].where(ids.index < 54, None)))
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pd.to_datetime(["2020-01-05", None, "2021-03-01", "2021-03-01"]),
+        pd.to_datetime(["2020-01-05"] * 4, utc=True),
+        pd.period_range("2020-01", periods=4, freq="M"),
+        pd.to_timedelta([1, 2, 3, 4], unit="D"),
+        [None, date(2020, 1, 5), None, None],
+        np.array([None, np.datetime64("2020-01-05"), None, None], object),
+    ],
+)
+def test_dates_are_no_metadata(table, dates):
+    with pytest.raises(
+        LesionImageError, match=r"column 'seen': found dates. Convert it to a number, .* or leave it out"
+    ):
+        MetadataFeatures().fit(table.assign(seen=dates))
+
+
 # Beside images
 
 
@@ -338,3 +372,31 @@ def test_patients_compare_the_classical_families():
     assert [name for name, _ in parts["image"].families] == ["color", "embedding"]
     alone = dict(default_steps([], embedding="mobilenet", patient_id="p"))["features"]
     assert [name for name, _ in alone.transformers[1][1].features.families] == ["embedding"]
+
+
+def test_metadata_are_judged_before_images_are_read(lesions):
+    table, y = lesions
+    table = table.assign(image="no such file.jpg", seen=pd.Timestamp("2020-01-05"), code=[f"c{i}" for i in range(60)])
+    where = r"give limits=\.\.\. \(features__metadata__limits of a pipeline\)"
+    with pytest.raises(LesionImageError, match=f"row 0, column 'age': 130 is beyond 0 to 120. .*{where}"):
+        quick(on_error="nan").fit(table.assign(age=130), y)
+    with pytest.raises(LesionImageError, match="column 'seen': found dates"):
+        quick(metadata=["age", "seen"]).fit(table, y)
+    with pytest.raises(LesionImageError, match="column 'code': found 60 different texts"):
+        quick(metadata=["age", "code"]).fit(table, y)
+
+
+def test_a_limit_where_the_error_says(lesions):
+    table, y = lesions
+    quick().set_params(features__metadata__limits={}).fit(table[:20].assign(age=130), y[:20])
+
+
+def test_parameters_of_images_are_pointed_to():
+    pipe = LesionPipeline(default_steps(metadata=["age"], patient_id="patient_id"))
+    with pytest.raises(ValueError, match=r"(?s)Invalid parameter 'abcd' .* it is features__image__abcd__rule\."):
+        pipe.set_params(features__abcd__rule="colors")
+    with pytest.raises(ValueError, match=r"it is features__image__reader__segmenter\."):
+        pipe.set_params(features__reader__segmenter="otsu")
+    with pytest.raises(ValueError, match="Invalid parameter 'rool'") as error:
+        pipe.set_params(features__image__abcd__rool=1)
+    assert "With metadata" not in str(error.value)

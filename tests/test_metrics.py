@@ -1,10 +1,12 @@
 """Scores against scikit-learn, published values and closed forms."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from dermfeat.evaluation import binary_scores, bootstrap_interval, partial_auc_above_tpr, plot_result, wilson_interval
+from dermfeat.evaluation.metrics import auc_of_ranks, dense_ranks
 
 
 def test_wilson_of_574_in_660():
@@ -79,3 +81,42 @@ def test_plot_shows_counts_and_disclaimer(tmp_path):
 def test_bootstrap_of_classes_too_rare_ends():
     with pytest.raises(ValueError, match="too few groups"):
         bootstrap_interval(lambda truth, score: 0.0, np.arange(40.0), np.arange(40.0), n_resamples=5)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, 17])
+def test_auc_of_ranks_is_that_of_scikit_learn(decimals):
+    rng = np.random.default_rng(decimals)
+    for n in (2, 3, 10, 500):
+        y = rng.permutation(np.arange(n) < max(1, n // 4))
+        score = np.round(rng.normal(0, 1, n) + y, decimals)
+        assert auc_of_ranks(y, dense_ranks(score)) == pytest.approx(roc_auc_score(y, score), abs=1e-12)
+
+
+def test_the_auc_interval_is_that_of_scikit_learns_auc():
+    rng = np.random.default_rng(5)
+    y = np.where(rng.random(90) < 0.3, "mel", "nv")
+    score, groups = np.round(rng.random(90), 1), rng.integers(0, 40, 90)
+    scores = binary_scores(y, score, pos_label="mel", groups=groups, n_resamples=300)
+    slow = bootstrap_interval(roc_auc_score, y == "mel", score, groups=groups, n_resamples=300)
+    assert scores["auc_interval"] == pytest.approx(slow, abs=1e-12)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("kind", [list, pd.Series])
+def test_a_missing_label_is_no_negative(missing, kind):
+    y = kind(["mel"] * 30 + ["nv"] * 60 + [missing] * 30)
+    score = np.linspace(1, 0, 120)
+    message = r"y\[90\] is missing \(30 of 120\); leave such images out"
+    for ask in (
+        lambda: binary_scores(y, score, pos_label="mel"),
+        lambda: plot_result(y, score, pos_label="mel"),
+        lambda: bootstrap_interval(roc_auc_score, y, score),
+        lambda: partial_auc_above_tpr(y, score),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask()
+
+
+def test_plot_of_one_class_is_refused():
+    with pytest.raises(ValueError, match="both classes are needed"):
+        plot_result(["nv"] * 3, [0.1, 0.2, 0.3], pos_label="mel")

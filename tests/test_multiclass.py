@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score, roc_auc_score
 
-from dermfeat.evaluation import wilson_interval
-from dermfeat.evaluation.multiclass import multiclass_scores
+from dermfeat.evaluation import bootstrap_interval, wilson_interval
+from dermfeat.evaluation.multiclass import macro_auc, multiclass_scores
 
 CLASSES = ["akiec", "mel", "nv"]
 
@@ -44,3 +44,21 @@ def test_bad_input():
         multiclass_scores(y, proba[:, :2], classes=CLASSES)
     with pytest.raises(ValueError, match=r"\['df', 'nv'\] are not in both"):
         multiclass_scores(y, proba, classes=["akiec", "mel", "df"])
+
+
+def test_intervals_are_those_of_scikit_learns_scores():
+    y, proba = result()
+    proba = proba.round(1)
+    truth, options = np.searchsorted(CLASSES, y), {"groups": np.arange(len(y)) // 2, "n_resamples": 40}
+    scores = multiclass_scores(y, proba, classes=CLASSES, **options)
+    slow = bootstrap_interval(macro_auc, truth, proba, **options)
+    assert scores["macro_auc_interval"] == pytest.approx(slow, abs=1e-12)
+    slow = bootstrap_interval(balanced_accuracy_score, truth, proba.argmax(axis=1), **options)
+    assert scores["balanced_accuracy_interval"] == pytest.approx(slow, abs=1e-12)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_are_refused(missing):
+    y, proba = result()
+    with pytest.raises(ValueError, match=r"y\[119\] is missing \(1 of 120\)"):
+        multiclass_scores([*y[:-1], missing], proba, classes=CLASSES)

@@ -9,12 +9,13 @@ from imblearn.pipeline import Pipeline
 from joblib import parallel_backend
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.utils.fixes import parse_version
 
 from dermfeat import LesionPipeline, datasets, default_steps
@@ -453,3 +454,33 @@ def test_tuned_classifier_is_cloned_whole():
     X, y, _ = photos(20)
     with pytest.raises(ValueError, match="groups is None"):
         model.fit(X, y == "melanoma")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"param_grid": {"c__C": [0.1, 1]}},
+        {"param_grid": {"c__C": [0.1, 1, 10]}, "search": "random", "n_iter": 2},
+    ],
+)
+def test_a_classifier_without_probabilities_is_refused_before_the_first_fit(options):
+    X, y, lesion = photos(30)
+    pipe = Pipeline([("sampler", SpySampler(random_state=0)), ("c", LinearSVC())])
+    with pytest.raises(ValueError, match=r"LinearSVC has no predict_proba; .*CalibratedClassifierCV\(LinearSVC\(\)\)"):
+        nested_cv(pipe, X, y, lesion, pos_label="melanoma", **options)
+    assert not EVENTS
+
+
+@pytest.mark.parametrize(
+    ("model", "grid"),
+    [
+        (Pipeline([("c", "passthrough")]), {"c": [LogisticRegression(C=0.1), LogisticRegression()]}),
+        (StackingClassifier([("a", LogisticRegression())], cv=2), None),
+    ],
+)
+def test_probabilities_that_come_with_a_candidate_or_with_the_fit(model, grid):
+    X, y, lesion = photos(20)
+    options = {"outer": 2, "refit": False, "n_resamples": 20, "pos_label": "melanoma"}
+    result = nested_cv(model, X[:, :-1], y, lesion, param_grid=grid, **options)
+    assert np.isfinite(result.probabilities).all()

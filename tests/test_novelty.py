@@ -1,6 +1,7 @@
 """What is unlike anything trained on."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -258,3 +259,32 @@ def test_real_photos_against_spoiled_ones(shared_data):
     }.items():
         scores = novelty.score_samples([spoil(image) for image in new[:10]])
         assert roc_auc_score(np.repeat([0, 1], [26, 10]), np.r_[usual, scores]) > 0.9, name
+
+
+@pytest.mark.parametrize(("rare", "unit"), [(0, 1), (1, 1), (3, 1), (1, 0.1), (3, 40)])
+def test_a_rare_indicator_counts_two_standard_deviations(rare, unit):
+    """Age missing in `rare` of 300 training rows; a category of eight levels, some of them rare too."""
+    rng = np.random.default_rng(0)
+    level = rng.choice(8, 500, p=[0.4, 0.3, 0.2, 0.06, 0.02, 0.01, 0.005, 0.005])
+    numbers, levels = _noise(500, 30), unit * np.eye(8)[level]
+    table = np.c_[numbers, levels, unit * (np.arange(500) < rare)]
+    usual, without = table[300:], np.c_[numbers, levels, np.full(500, unit)][300:]
+    fitted = NoveltyScore().fit(table[:300])
+    further = fitted.score_samples(without) ** 2 - fitted.score_samples(usual) ** 2
+    assert ((further > 0) & (further < 5)).all()
+    assert (fitted.predict(usual) == -1).mean() < 0.1
+    assert (fitted.predict(without) == -1).mean() < 0.2
+    assert (fitted.predict(usual * np.r_[np.full(30, 3), np.ones(9)]) == -1).all()
+
+
+def test_photos_without_an_age(shared_data):
+    ham = pd.read_csv(shared_data / "ham10000" / "HAM10000_metadata.csv").rename(columns={"localization": "site"})
+    ham = ham.drop_duplicates("lesion_id").sample(frac=1, random_state=0)
+    ham["image"] = [str(shared_data / "ham10000" / "images" / f"{name}.jpg") for name in ham["image_id"]]
+    ham = ham[[Path(path).exists() for path in ham["image"]]]
+    known, unknown = ham[ham["age"].notna()], ham[ham["age"].isna()]
+    train = pd.concat([unknown[:2], known[:118]])
+    pipe = LesionPipeline(default_steps(["color"], metadata=["age", "sex", "site"]))
+    novelty = LesionNovelty(pipe.set_params(classifier__n_estimators=2).fit(train, train["dx"] == "mel")).fit(train)
+    assert (novelty.predict(unknown[2:42]) == -1).mean() < 0.15
+    assert (novelty.predict(known[118:158]) == -1).mean() < 0.15

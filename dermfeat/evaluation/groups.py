@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from dermfeat.learning.labels import require_labels
 from dermfeat.learning.metadata import id_codes
 
 
@@ -74,13 +75,11 @@ def checked_labels(y):
     """Return the labels as (n,) ndarray; refuse none, missing ones, and a single class."""
     if y is None:
         raise ValueError("y is None; folds with like shares of the classes need the labels")
+    require_labels(y)
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"y has the shape {y.shape}; give one label per image")
     y = pd.Series(y).infer_objects().to_numpy() if y.dtype == object else y  # numbers and booleans as objects
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(f"y[{missing[0]}] is missing ({len(missing)} of {len(y)}); leave such images out")
     if len(np.unique(y)) < 2:
         raise ValueError(f"y holds {np.unique(y).tolist()} only; a classifier needs two classes or more")
     return y

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
-from dermfeat.evaluation.metrics import bootstrap_interval, wilson_interval
+from dermfeat.evaluation.metrics import auc_of_ranks, bootstrap_interval, dense_ranks, wilson_interval
+from dermfeat.learning.labels import require_labels
 
 
 def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
@@ -33,8 +34,13 @@ def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
     Raises
     ------
     ValueError
-        If a label is no class, a class has no image, or the shapes do not fit.
+        If a label is missing or no class, a class has no image, or the shapes do not fit.
+
+    Notes
+    -----
+    Wilson intervals take each image for a case of its own: with several photos of a lesion they are too narrow.
     """
+    require_labels(y_true)
     y_true, classes, proba = np.asarray(y_true), np.asarray(classes), np.asarray(proba)
     if proba.shape != (len(y_true), len(classes)):
         raise ValueError(
@@ -53,10 +59,10 @@ def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
         "accuracy": sum(hits) / len(y_true),
         "accuracy_interval": wilson_interval(sum(hits), len(y_true)),
         "balanced_accuracy": float(balanced_accuracy_score(truth, called)),
-        "balanced_accuracy_interval": bootstrap_interval(balanced_accuracy_score, truth, called, **resampling),
+        "balanced_accuracy_interval": bootstrap_interval(_mean_recall, truth, called, **resampling),
         "macro_f1": float(f1_score(truth, called, average="macro", labels=range(len(classes)))),
         "macro_auc": macro_auc(truth, proba),
-        "macro_auc_interval": bootstrap_interval(macro_auc, truth, proba, **resampling),
+        "macro_auc_interval": bootstrap_interval(_macro_auc, truth, dense_ranks(proba), **resampling),
         "recall": {name: hit / total for name, (hit, total) in pairs.items()},
         "recall_interval": {name: wilson_interval(hit, total) for name, (hit, total) in pairs.items()},
         "count": {name: total for name, (_, total) in pairs.items()},
@@ -67,3 +73,11 @@ def multiclass_scores(y_true, proba, *, classes, groups=None, n_resamples=500):
 def macro_auc(truth, proba):
     """Return the unweighted mean of each class's AUC against the rest; `truth` holds columns of `proba`."""
     return float(np.mean([roc_auc_score(truth == k, column) for k, column in enumerate(proba.T)]))
+
+
+def _macro_auc(truth, ranks):
+    return np.mean([auc_of_ranks(truth == k, column) for k, column in enumerate(ranks.T)])
+
+
+def _mean_recall(truth, called):
+    return np.mean(np.bincount(truth, truth == called) / np.bincount(truth))

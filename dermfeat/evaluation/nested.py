@@ -107,7 +107,8 @@ def nested_cv(
     y : (n,) sequence of labels
         Two classes or more.
     groups : (n,) sequence, or several of them, or DataFrame
-        Ids of lesions, patients, copies; several columns are joined as `merge_groups` does.
+        Ids of lesions, patients, copies; of several columns, images that share an id in any of them stay together. A
+        missing id is an error.
     param_grid, search, n_iter, scoring, pos_label, calibration, threshold
         As for `TunedClassifier`.
     inner : int or splitter, default=3
@@ -130,11 +131,15 @@ def nested_cv(
     Raises
     ------
     ValueError
-        If groups are missing, a class has too few of them, or options do not go together: before the first fit.
+        If groups or labels are missing, a class has too few groups, the estimator has no `predict_proba`, or options
+        do not go together: before the first fit.
 
     Notes
     -----
-    Pooled scores compare probabilities of the models of different folds; calibration makes that fairer.
+    Pooled scores compare probabilities of the models of different folds; calibration makes that fairer. Their
+    intervals resample the predictions and not the fitting: those of the pooled AUC lean narrow on small sets. Wilson
+    intervals (accuracy, sensitivity, specificity, recall) take each image for a case of its own and are too narrow
+    with several photos of a lesion.
 
     Examples
     --------

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.metrics import auc, confusion_matrix, roc_curve
 
+from dermfeat.evaluation.metrics import positives
+
 DISCLAIMER = "For research and education, not for diagnosis."
 
 
@@ -24,10 +26,15 @@ def plot_result(y_true, y_score, *, pos_label, neg_label=None, threshold=0.5, ti
     -------
     matplotlib.figure.Figure
         Not registered with pyplot: ``figure.savefig(path)`` saves it.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, or there is one class only.
     """
     from matplotlib.figure import Figure
 
-    positive = np.asarray(y_true) == pos_label
+    positive = positives(y_true, pos_label)
     called = np.asarray(y_score) >= threshold
     names = [f"not {pos_label}" if neg_label is None else str(neg_label), str(pos_label)]
     figure = Figure(figsize=(9, 4.4), layout="constrained")

@@ -1,5 +1,7 @@
 """A classifier that tunes, calibrates and chooses its threshold on inner folds that keep groups together."""
 
+from functools import partial
+
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -13,7 +15,7 @@ from sklearn.metrics import (
     precision_score,
     recall_score,
 )
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler, RandomizedSearchCV
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
@@ -183,8 +185,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
 
     def positive_index(self):
         """Return the column of the positive class; an error where it is unclear."""
-        last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
-        stated = getattr(last, "pos_label", None) if self.pos_label is None else self.pos_label
+        stated = getattr(_last_step(self.estimator), "pos_label", None) if self.pos_label is None else self.pos_label
         return positive_index(self.classes_, stated)
 
     @property
@@ -209,6 +210,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("the search object has refit=False, so there is no best estimator; leave refit as it is")
         if isinstance(self.search, str) and self.search not in ("grid", "random"):
             raise ValueError(f"search={self.search!r}; give 'grid', 'random', a search object or a callable")
+        self._check_probabilities()
         if self.calibration is not None:
             calibrator(np.array([[0.7, 0.3], [0.4, 0.6]] * 2), np.array([0, 1] * 2), self.calibration)
         if self.threshold is not None:
@@ -217,6 +219,20 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
             self.positive_index()
             choose_threshold([False, True], [0.4, 0.6], self.threshold)
         _ = self.scorer
+
+    def _check_probabilities(self):
+        """Refuse an estimator without `predict_proba`, unless it is one of the candidates that brings it."""
+        if isinstance(self.search, str) and not any(map(_has_probabilities, self._candidates())):
+            last = type(_last_step(self.estimator)).__name__
+            cure = f"give a classifier that has it, CalibratedClassifierCV({last}()) say"
+            raise ValueError(f"{last} has no predict_proba; {cure}")
+
+    def _candidates(self):
+        yield self.estimator
+        if self.tunes:
+            drawn = {"n_iter": self.n_iter, "random_state": 0}
+            grid = ParameterGrid if self.search == "grid" else partial(ParameterSampler, **drawn)
+            yield from (clone(self.estimator).set_params(**candidate) for candidate in grid(self.param_grid))
 
     def _search(self, folds):
         estimator = clone(self.estimator)
@@ -250,6 +266,15 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         if self.threshold is not None:
             positive = self.positive_index()
             self.threshold_ = choose_threshold(y == self.classes_[positive], probabilities[:, positive], self.threshold)
+
+
+def _last_step(estimator):
+    return estimator[-1] if hasattr(estimator, "steps") else estimator
+
+
+def _has_probabilities(estimator):
+    last = _last_step(estimator)  # a StackingClassifier without final_estimator shows predict_proba once it is fitted
+    return hasattr(estimator, "predict_proba") or getattr(last, "final_estimator", "none") is None
 
 
 def _fit_and_predict(estimator, X, y, train, test, classes):

@@ -29,7 +29,8 @@ def grouped_split(y, groups, *, test_size=0.2, validation_size=0, random_state=0
     ----------
     y : (n,) sequence of labels
     groups : (n,) sequence, or several of them, or DataFrame
-        Ids of lesions, patients ...; see `merge_groups` for several columns.
+        Ids of lesions, patients ...; of several columns, images that share an id in any of them stay together. A
+        missing id is an error; `merge_groups`, whose result may be given here, takes it for a group of its own.
     test_size, validation_size : float
         Shares of the images, the second may be 0.
     random_state : int, RandomState instance or None
@@ -38,7 +39,8 @@ def grouped_split(y, groups, *, test_size=0.2, validation_size=0, random_state=0
     -------
     GroupedParts
         Index arrays ``(train, test)``, or ``(train, validation, test)`` where `validation_size` is above 0; a tuple
-        whose `shares` is a DataFrame of what was achieved: printed, it says so.
+        whose `shares` is a DataFrame of what was achieved: printed, it says so. They are positions: ``X[train]`` of
+        an array, ``X.iloc[train]`` of a table.
 
     Raises
     ------
@@ -103,8 +105,9 @@ class GroupedCV(BaseCrossValidator):
         Folds.
     groups : (n,) sequence, or several of them, or DataFrame, optional
         Ids of the images that will be split, for what cannot pass groups on (`CalibratedClassifierCV` without
-        metadata routing, say); otherwise give them to `split`, as ``search.fit(X, y, groups=groups)`` does. Several
-        columns are joined as `merge_groups` does.
+        metadata routing, say); otherwise give them to `split`, as ``search.fit(X, y, groups=groups)`` does. Of
+        several columns, images that share an id in any of them stay together. Unlike in `merge_groups`, whose result
+        may be given here, a missing id is an error.
     shuffle : bool, default=True
     random_state : int, RandomState instance or None, default=0
         Seed; repeat number r has the seed ``random_state + r``.

@@ -13,8 +13,8 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
 
     Parameters
     ----------
-    families : list of (str, LesionTransformer or "drop"), optional
-        Columns are called ``name__measure``. By default mask, color, texture and abcd.
+    families : list of str, or of (str, LesionTransformer or "drop"), optional
+        Columns are called ``name__measure``. Names alone are of the default families: mask, color, texture and abcd.
     reader : LesionReader, optional
         How an image becomes a lesion.
     n_jobs : int, optional
@@ -32,14 +32,14 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
     that computes, so that a second run, another fold or another grid candidate reads them
     (``dermfeat.set_config(store=False)`` switches that off).
 
-    Where ``families`` or ``reader`` is None the default takes its place at once, so that nested parameters
-    such as ``texture__levels`` and ``reader__segmenter`` can be set.
+    Where ``families`` or ``reader`` is None or a family is only named, the default takes its place at once, so that
+    nested parameters such as ``texture__levels`` and ``reader__segmenter`` can be set.
 
     Examples
     --------
-    >>> from dermfeat import ColorFeatures, LesionFeatures, datasets
+    >>> from dermfeat import LesionFeatures, datasets
     >>> data = datasets.make_lesions(2, size=(96, 128), random_state=0)
-    >>> LesionFeatures([("color", ColorFeatures())]).fit_transform(data.X).shape[0]
+    >>> LesionFeatures(["mask", "color"]).fit_transform(data.X).shape[0]
     2
     """
 
@@ -58,11 +58,13 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
 
     def set_params(self, **params):
         """Set parameters; ``name="drop"`` leaves a family out."""
+        if "families" in params:
+            params["families"] = named_families(params["families"])
         self._set_params("families", **params)
         return self._with_defaults()
 
     def _with_defaults(self):
-        self.families = default_families() if self.families is None else self.families
+        self.families = named_families(self.families)
         self.reader = LesionReader() if self.reader is None else self.reader
         return self
 
@@ -126,3 +128,27 @@ def default_families():
         ("texture", TextureFeatures()),
         ("abcd", ABCDFeatures()),
     ]
+
+
+def named_families(families):
+    """Return a list of (name, transformer), where the default families may be given by name; all of them for None.
+
+    A list without such names is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or an entry is neither a name nor a pair.
+    """
+    if families is None:
+        return default_families()
+    known = dict(default_families())
+    families = [families] if isinstance(families, (str, LesionTransformer)) else families
+    for entry in families:
+        if isinstance(entry, str) and entry not in known:
+            raise ValueError(f"family {entry!r} is unknown; there are {list(known)}, or give (name, transformer)")
+        if not isinstance(entry, str) and not (isinstance(entry, (tuple, list)) and len(entry) == 2):
+            raise ValueError(f"{entry!r} in families has no name; give (name, transformer)")
+    if not any(isinstance(entry, str) for entry in families):
+        return families
+    return [(entry, known[entry]) if isinstance(entry, str) else entry for entry in families]

@@ -1,6 +1,7 @@
 """LesionClassifier: XGBoost that takes the labels as they are."""
 
 import json
+from difflib import get_close_matches
 
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
@@ -8,7 +9,9 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.class_weight import compute_sample_weight
 from xgboost import XGBClassifier
 
-from dermfeat.learning.labels import positive_index
+from dermfeat.learning.labels import positive_index, require_labels
+
+SHORT_NAMES = ("alpha", "lambda")  # XGBoost's own, of reg_alpha and reg_lambda
 
 
 class LesionClassifier(XGBClassifier):
@@ -23,7 +26,8 @@ class LesionClassifier(XGBClassifier):
         The positive class of a two-class problem, "malignant" say. Labels are sorted, so that column 1 of
         `predict_proba` need not be the positive class; `positive_proba` is.
     objective, **kwargs
-        As for `xgboost.XGBClassifier`.
+        As for `xgboost.XGBClassifier`, which takes any name; here one that is nearly that of a parameter ("depth") is
+        an error.
 
     Attributes
     ----------
@@ -42,10 +46,13 @@ class LesionClassifier(XGBClassifier):
         Raises
         ------
         ValueError
-            If there is one class only, or `eval_set` holds a label that `y` has not, or the labels are words and
-            `pos_label` is another one. (`cross_val_predict` fits on integer codes: there it is not looked up.)
+            If a parameter is misspelt, a label is missing, there is one class only, `eval_set` holds a label that `y`
+            has not, or the labels are words and `pos_label` is another one. (`cross_val_predict` fits on integer
+            codes: there it is not looked up.)
         """
+        self._refuse_misspelt(self._further())
         check_consistent_length(X, y)
+        require_labels(y)
         encoder = LabelEncoder().fit(y)
         if len(encoder.classes_) < 2:
             raise ValueError(f"y holds one class only, {str(encoder.classes_[0])!r}; a classifier needs two or more")
@@ -60,6 +67,21 @@ class LesionClassifier(XGBClassifier):
         super().fit(X, encoder.transform(y), sample_weight=sample_weight, eval_set=eval_set, **kwargs)
         self._labels = encoder.classes_
         return self
+
+    def set_params(self, **params):
+        """Set parameters; `ValueError` if one is misspelt."""
+        self._refuse_misspelt(params)
+        return super().set_params(**params)
+
+    def _refuse_misspelt(self, names):
+        known = self.get_params(deep=False).keys() - self._further().keys()
+        for name in names:
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
+            if near and name not in known and name not in SHORT_NAMES:
+                raise ValueError(f"{name} is no parameter of {type(self).__name__}: did you mean {near[0]}?")
+
+    def _further(self):
+        return getattr(self, "kwargs", None) or {}
 
     def save_model(self, fname):
         """Save as XGBoost does (JSON or UBJ), the labels with it."""

@@ -1,6 +1,14 @@
-"""Which class is the positive one."""
+"""Labels: whether all are there, and which class is the positive one."""
 
 import numpy as np
+import pandas as pd
+
+
+def require_labels(y):
+    """Raise `ValueError` where a label is missing: None, NaN, NaT or NA."""
+    missing = np.flatnonzero(pd.isna(np.asarray(y, dtype=object)))
+    if len(missing):
+        raise ValueError(f"y[{missing[0]}] is missing ({len(missing)} of {len(y)}); leave such images out")
 
 
 def positive_index(classes, pos_label=None):

@@ -1,16 +1,19 @@
 """MetadataFeatures: age, sex, site and the like as finite numbers, with an explicit missing level."""
 
+from datetime import date, timedelta
 from itertools import chain
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from dermfeat._errors import LesionImageError
 
 MISSING = ("", "unknown", "nan", "none", "null", "na", "n/a", "<na>", "missing", "not available")
+DATES = (date, timedelta, np.datetime64, np.timedelta64, pd.Period)
+ID_ROWS, ID_SHARE = 50, 0.9  # a text column is an id if of more rows than that a larger share differ
 LIMITS = {"age": (0, 120), "age_approx": (0, 120)}
 
 
@@ -70,8 +73,8 @@ class MetadataFeatures(TransformerMixin, BaseEstimator):
         Raises
         ------
         LesionImageError
-            If `X` is no table, a column has no value at all, or a value is not a number or beyond its limits where
-            it must be.
+            If `X` is no table, a column has no value at all, holds dates, or is text whose values nearly all differ,
+            an id; or a value is not a number or beyond its limits where it must be.
         """
         table = as_table(X)
         self.columns_ = self.feature_names_in_ = np.array(table.columns, dtype=object)
@@ -85,10 +88,12 @@ class MetadataFeatures(TransformerMixin, BaseEstimator):
             if missing.all():
                 cure = "Leave the column out, or give rows that have one."
                 raise LesionImageError(f"column {name!r}", f"no value in any of the {len(table)} rows", cure)
+            _refuse_dates(name, values[~missing])
             if self._is_numeric(name, values[~missing]):
                 self.fill_[name] = float(np.median(self._numbers(name, values, missing)[~missing]))
             else:
                 counts = pd.Series([word(value) for value in values[~missing]]).value_counts()
+                _refuse_ids(name, counts)
                 self.levels_[name] = sorted(counts.index[counts >= self.min_count])
         self._check_names()
         return self
@@ -152,14 +157,17 @@ class MetadataFeatures(TransformerMixin, BaseEstimator):
         low, high = (LIMITS if self.limits is None else self.limits).get(name, (-np.inf, np.inf))
         wrong = ~(np.abs(numbers) <= np.finfo(np.float32).max)
         beyond = ~missing & ((numbers < low) | (numbers > high))
-        for bad, found, cure in (
-            (wrong, "not a finite number", "list the numeric columns in numeric="),
-            (beyond, f"beyond {low} to {high}", "give limits="),
+        for bad, found, cure, option in (
+            (wrong, "not a finite number", "list the numeric columns in", "numeric"),
+            (beyond, f"beyond {low} to {high}", "give", "limits"),
         ):
             if bad.any():
                 row = int(np.flatnonzero(bad)[0])
                 item, found = f"row {row}, column {name!r}", f"{values[row]!r} is {found}"
-                raise LesionImageError(item, found, f"Correct it, leave it empty, or {cure}.")
+                cure = (
+                    f"Correct it, leave it empty, or {cure} {option}=... (features__metadata__{option} of a pipeline)."
+                )
+                raise LesionImageError(item, found, cure)
         return numbers
 
     def _check_names(self):
@@ -173,18 +181,52 @@ class TableFeatures(ColumnTransformer):
     """scikit-learn's ColumnTransformer for columns given by name, which checks the table before any image is read."""
 
     def fit_transform(self, X, y=None, **params):
-        """As for `sklearn.compose.ColumnTransformer`; `LesionImageError` if X is no table or lacks a column."""
-        return super().fit_transform(_checked(X, self.transformers), y, **params)
+        """As for `sklearn.compose.ColumnTransformer`; `LesionImageError` if X is no table, lacks a column, or one of
+        metadata is unfit."""
+        _checked(X, self.transformers)
+        for _, part, columns in self.transformers:
+            if isinstance(part, MetadataFeatures):
+                clone(part).fit(X[columns])
+        return super().fit_transform(X, y, **params)
 
     def transform(self, X, **params):
         """As for `sklearn.compose.ColumnTransformer`; `LesionImageError` if X is no table or lacks a column."""
         kept = [entry for entry in self.transformers if entry[1] != "drop"]
         return super().transform(_checked(X, kept), **params)
 
+    def set_params(self, **params):
+        """Set parameters; an error says by which name a parameter of a part is reached."""
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            there = self.get_params()
+            names = [
+                f"features__{part}__{name}"
+                for part, *_ in self.transformers
+                for name in params
+                if name not in there and f"{part}__{name}" in there
+            ]
+            if not names:
+                raise
+            raise ValueError(f"{error} With metadata= or patient_id= it is {' and '.join(names)}.") from None
+
 
 def _checked(X, parts):
     names = chain.from_iterable([columns] if isinstance(columns, str) else columns for _, _, columns in parts)
     return require_columns(X, list(dict.fromkeys(names)))
+
+
+def _refuse_dates(name, values):
+    if any(isinstance(value, DATES) for value in values):
+        cure = "Convert it to a number, years since a day say, or leave it out."
+        raise LesionImageError(f"column {name!r}", "found dates", cure)
+
+
+def _refuse_ids(name, counts):
+    rows = counts.sum()
+    if rows > ID_ROWS and len(counts) > ID_SHARE * rows:
+        found = f"found {len(counts)} different texts in {rows} rows, so it is an id, not metadata"
+        raise LesionImageError(f"column {name!r}", found, "Take it out or convert it.")
 
 
 def as_table(X):

@@ -45,6 +45,10 @@ class NoveltyScore(OutlierMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
+    A column of two values, such as a missing age or one of the sites, counts as if both were equally common: taken by
+    its own spread, the one row in a hundred whose age is missing would lie ten standard deviations off by that alone.
+    A column that is constant in the training rows counts as 0 or 1.
+
     Strange means unlike the training rows, not malignant and not wrong; and what looks usual may still come from
     another camera or clinic.
 
@@ -133,10 +137,11 @@ class NoveltyScore(OutlierMixin, TransformerMixin, BaseEstimator):
         count = len(np.unique(groups[kept]))
         if count < 2:
             raise ValueError(f"{kept.sum()} rows of {count} groups within max_rows: give rows of two groups or more")
-        self._model = _Neighbours(rows[kept])
+        spread = _least_spread(rows[kept])
+        self._model = _Neighbours(rows[kept], spread)
         scores = np.empty(len(rows))
         scores[~kept] = self._model.distances(rows[~kept], self.n_neighbors)
-        scores[kept] = self._crossed(rows[kept], groups[kept], min(FOLDS, count))
+        scores[kept] = self._crossed(rows[kept], groups[kept], spread, min(FOLDS, count))
         self.training_scores_ = np.sort(scores[kept])
         self.threshold_ = float(np.quantile(self.training_scores_, 1 - self.contamination))
         return scores
@@ -159,10 +164,10 @@ class NoveltyScore(OutlierMixin, TransformerMixin, BaseEstimator):
             raise LesionImageError(f"row {bad[0]}", found, cure)
         return rows
 
-    def _crossed(self, rows, groups, folds):
+    def _crossed(self, rows, groups, spread, folds):
         scores = np.empty(len(rows))
         for others, left_out in GroupKFold(folds).split(rows, groups=groups):
-            scores[left_out] = _Neighbours(rows[others]).distances(rows[left_out], self.n_neighbors)
+            scores[left_out] = _Neighbours(rows[others], spread).distances(rows[left_out], self.n_neighbors)
         return scores
 
 
@@ -210,14 +215,18 @@ class LesionNovelty(NoveltyScore):
 
 
 class _Neighbours:
-    """Training rows in coordinates in which distances are those of Mahalanobis."""
+    """Training rows in coordinates in which distances are those of Mahalanobis.
 
-    def __init__(self, rows):
+    `spread`: the least standard deviation that each column counts with.
+    """
+
+    def __init__(self, rows, spread):
         self.scaler = StandardScaler().fit(rows)
         scaled = self.scaler.transform(rows)
         covariance = LedoitWolf(store_precision=False, assume_centered=True).fit(scaled).covariance_
-        floor = 1e-6 * np.eye(len(covariance))  # constant columns
-        self.whitening = np.linalg.inv(np.linalg.cholesky(covariance + floor)).T
+        missing = np.square(spread / self.scaler.scale_) - np.diag(covariance)
+        covariance += np.diag(np.maximum(missing, 1e-6))  # not below 1e-6: rows may be fewer than columns
+        self.whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T
         self.known = scaled @ self.whitening
 
     def distances(self, rows, n_neighbors):
@@ -229,6 +238,13 @@ class _Neighbours:
         chunks = pairwise_distances_chunked(white, self.known, working_memory=MEGABYTES)
         nearby = [np.partition(chunk, nearest - 1, axis=1)[:, :nearest] for chunk in chunks]
         return np.concatenate(nearby).mean(axis=1)
+
+
+def _least_spread(rows):
+    """Return (n_columns,): half the range of a column of two values, 1/2 for a constant one, 0 for all others."""
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    two = ((rows == low) | (rows == high)).all(axis=0)
+    return np.where(two, np.where(high > low, high - low, 1) / 2, 0)
 
 
 def _draw_groups(groups, max_rows, random):
