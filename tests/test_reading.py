@@ -218,7 +218,7 @@ def test_truncated_large_and_many_framed_files(rgb):
 
 
 def test_decompression_bomb_is_refused_before_decoding():
-    header = encoded(Image.new("1", (60_000, 60_000)), "PNG")
+    header = encoded(Image.new("1", (14_000, 14_000)), "PNG")
     with pytest.raises(LesionImageError, match="pixels"):
         read(header)
 
@@ -260,6 +260,8 @@ def test_x_takes_every_sequence(rgb):
         (7, "found int"),
         (("image.jpg", "mask.png"), "tuple of two"),
         ({"a": "b"}, "found dict"),
+        ({"X": ["a"]}, "Give its X"),
+        (".", "found the folder"),
         (bytearray(b"bytes"), "one image"),
         ((path for path in ["a", "b"]), "found generator"),
     ],

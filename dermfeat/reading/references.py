@@ -43,6 +43,8 @@ def as_references(X):
             'Give the column with the images, X["image"]; in a ColumnTransformer write "image", not ["image"].',
         )
     if isinstance(X, (str, bytes, bytearray, os.PathLike, Image.Image)):
+        if isinstance(X, (str, os.PathLike)) and os.path.isdir(X):
+            raise LesionImageError("X", f"found the folder {os.fspath(X)}", "List it: dermfeat.datasets.load_folder.")
         raise LesionImageError("X", "found one image where a list of images is expected", "Write [image].")
     if isinstance(X, np.ndarray):
         return _check_array(X)
@@ -54,7 +56,8 @@ def as_references(X):
         return X
     if hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, Mapping):
         return [X[i] for i in range(len(X))]
-    raise LesionImageError("X", f"found {type(X).__name__}", "Give a list of paths, bytes or arrays.")
+    cure = "Give its X." if isinstance(X, Mapping) and "X" in X else "Give a list of paths, bytes or arrays."
+    raise LesionImageError("X", f"found {type(X).__name__}", cure)
 
 
 def _check_array(X):
