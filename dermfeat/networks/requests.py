@@ -1,6 +1,7 @@
-"""Run an OpenVINO graph over images: one request for each, as many at once as OpenVINO finds best."""
+"""Run an OpenVINO graph over images: several requests at once for a batch, all cores at one for a single image."""
 
 import threading
+from functools import partial
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from dermfeat.networks.runtime import load_openvino
 
 
 class Requests:
-    """A compiled graph from one (1, H, W, 3) image to one output, in float32 arithmetic.
+    """A graph from one (1, H, W, 3) image to one output, in float32 arithmetic, compiled when it is first run.
 
-    Memory does not grow with the batch, and an image's result does not depend on the images beside it.
+    Memory does not grow with the batch, and an image's result does not depend on the images beside it. The first
+    batch compiles the graph for many images; a single image before that compiles it for low latency.
     Holds native resources, so it can be neither pickled nor shared with a forked process.
 
     Parameters
@@ -46,26 +48,42 @@ class Requests:
         model = core.read_model(graph)
         _check(model, graph)
         model.reshape([1, *list(model.input().partial_shape)[1:]])
-        options = {
-            hint.inference_precision(): ov.Type.f32,
-            hint.performance_mode(): hint.PerformanceMode.THROUGHPUT,
-        }
+        options = {hint.inference_precision(): ov.Type.f32}
         if threads is not None:
             options[properties.inference_num_threads()] = threads
         self.size = tuple(model.input().shape[1:3])
         self.output = tuple(model.output().shape[1:])
-        self._queue = ov.AsyncInferQueue(core.compile_model(model, "CPU", options))
+        self._compile = partial(_queue, core, model, options)
+        self._for_one = self._for_many = None
         self._lock = threading.Lock()
 
     def run(self, batch):
         """Return the (n, ...) float32 outputs of a batch of n images; n may be 0."""
         results = np.empty((len(batch), *self.output), np.float32)
         with self._lock:
-            self._queue.set_callback(lambda request, i: np.copyto(results[i], request.get_output_tensor().data[0]))
+            queue = self._ready(len(batch))
+            queue.set_callback(lambda request, i: np.copyto(results[i], request.get_output_tensor().data[0]))
             for i in range(len(batch)):
-                self._queue.start_async(batch[i : i + 1], i)
-            self._queue.wait_all()
+                queue.start_async(batch[i : i + 1], i)
+            queue.wait_all()
         return results
+
+    def _ready(self, images):
+        """Return the compiled graph for that many images; once there is one for many, it serves single ones too."""
+        if images > 1 and self._for_many is None:
+            self._for_many, self._for_one = self._compile("THROUGHPUT"), None
+        if self._for_many is None and self._for_one is None:
+            self._for_one = self._compile("LATENCY")
+        return self._for_many or self._for_one
+
+
+def _queue(core, model, options, goal):
+    """Compile a graph for a goal, "LATENCY" or "THROUGHPUT"."""
+    from openvino import AsyncInferQueue
+    from openvino.properties import hint
+
+    goal = {hint.performance_mode(): getattr(hint.PerformanceMode, goal)}
+    return AsyncInferQueue(core.compile_model(model, "CPU", options | goal))
 
 
 def _check(model, graph):

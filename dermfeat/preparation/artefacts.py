@@ -74,9 +74,11 @@ def _quarters(plane):
 def _dark_corner(value, bright):
     """Return, as a bool mask, the part of a quarter that a round field leaves dark."""
     for level in DARK_LEVELS:
-        dark = (value < max(level * bright, 12)).astype(np.uint8)
+        dark = (value < max(level * bright, 12)).view(np.uint8)
+        if not dark[0, 0]:
+            break
         labels = cv2.connectedComponents(dark, connectivity=4)[1]
-        corner = (labels == labels[0, 0]) & (dark[0, 0] > 0)
+        corner = labels == labels[0, 0]
         legs = corner[0].sum(), corner[:, 0].sum()
         if min(legs) >= 3 and corner.sum() <= CORNER_FILL * legs[0] * legs[1] + max(legs) / 2:
             return corner

@@ -8,7 +8,7 @@ import numpy as np
 
 from dermfeat.networks import packaged_network
 from dermfeat.networks.packaged import graph_file
-from dermfeat.preparation.candidates import central, centrality
+from dermfeat.preparation.candidates import central, centrality, filled
 
 PACKAGED = "segmenter"  # the graph that "unet" stands for
 LIKELY = 0.5  # probability from which a pixel is lesion
@@ -63,7 +63,7 @@ def lesion_maps(images, *, method="unet", flips=False):
         raise ValueError(f"segmenter {method!r}: its map goes from {found}; end the network with a sigmoid")
     maps = maps.reshape(len(squares), len(mirrors), *network.size)
     mean = np.mean([maps[:, i][:, *mirror] for i, mirror in enumerate(mirrors)], axis=0, dtype=np.float32)
-    shown = [np.ptp(square, axis=(0, 1)).max() > FAINT for square in squares]
+    shown = [max(np.ptp(channel) for channel in cv2.split(square)) > FAINT for square in squares]
     return mean * np.float32(shown)[:, None, None]
 
 
@@ -87,10 +87,11 @@ def outline(probability, shape):
     chosen = central(probability > LIKELY, centrality(probability.shape) * probability)
     if not chosen.any():
         return np.zeros(shape, bool), 0.0
-    confidence = probability[chosen].sum() / (chosen.sum() + probability[~chosen].sum())
-    near = cv2.dilate(chosen.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    full = cv2.resize(np.where(near, probability, 0), shape[::-1], interpolation=cv2.INTER_LINEAR) > LIKELY
-    return central(full, np.ones(shape, np.float32)), float(confidence)
+    inside, total = float(probability[chosen].sum()), float(probability.sum())
+    confidence = inside / (np.count_nonzero(chosen) + total - inside)
+    near = cv2.dilate(chosen.view(np.uint8), np.ones((5, 5), np.uint8))
+    full = cv2.resize(cv2.copyTo(probability, near), shape[::-1], interpolation=cv2.INTER_LINEAR) > LIKELY
+    return filled(full, largest=True), confidence
 
 
 def _graph(method):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from dermfeat.preparation.candidates import quantile
+
 BLUR = 0.012  # standard deviation of the blur, as a share of the longest side
 FRAME = 0.1  # width of the strip in which skin is looked for, as a share of the shortest side
 FLAT = 4.0  # smallest spread (in units of CIELAB) that a plane is scaled by
@@ -71,20 +73,22 @@ def relative_to_skin(rgb, usable):
         False in dark corners.
     """
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    planes = np.dstack([lab, rgb[..., 2] / np.float32(2.55)])
+    planes = cv2.merge([*cv2.split(lab), rgb[..., 2] / np.float32(2.55)])
     planes = _blur(planes, usable, BLUR * max(rgb.shape[:2]))
     frame = _frame(usable)
-    around = planes[frame]
+    around = planes.reshape(-1, 4).take(np.flatnonzero(frame), axis=0)
     lit = around[around[:, 0] >= np.median(around[:, 0])]
     skin = np.median(lit, axis=0)
     off = (lit - skin)[:, :3]
     spread = off.T @ off / len(off) + FLAT * np.eye(3, dtype=np.float32)
-    planes -= skin
-    return SkinRelative(planes, _length(planes[..., :3]), frame, usable, spread)
+    planes = cv2.subtract(planes, (*map(float, skin),))
+    return SkinRelative(planes, _length(planes, np.eye(3)), frame, usable, spread)
 
 
-def _length(vectors):
-    return np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
+def _length(planes, whiten):
+    """Return the length of each pixel's CIELAB vector after a linear map, transposed."""
+    vectors = cv2.transform(planes, np.column_stack([whiten.T, np.zeros(3)]))
+    return np.sqrt(sum(np.square(plane) for plane in cv2.split(vectors)))
 
 
 def _blur(planes, usable, sigma):
@@ -140,10 +144,11 @@ def first_features(view):
     r2 = np.linspace(-1, 1, height)[:, None] ** 2 + np.linspace(-1, 1, width) ** 2
     r2 = r2.astype(np.float32)
     features = {"r2": r2, "r": np.sqrt(r2), "centre": np.exp(-2 * r2)}
+    frame, usable = np.flatnonzero(view.frame), np.flatnonzero(view.usable)
     for name, plane in _quantities(view).items():
-        skin = np.median(plane[view.frame])
-        scale = max(np.percentile(plane[view.usable], 97) - skin, FLAT)
-        relative = (plane - skin) / scale
+        skin = quantile(plane.take(frame), 0.5)
+        scale = max(quantile(plane.take(usable), 0.97) - skin, FLAT)
+        relative = (plane - np.float32(skin)) * np.float32(1 / scale)
         features[name] = plane
         features[f"{name}_relative"] = relative
         features[f"{name}_relative_r2"] = relative * r2
@@ -152,13 +157,13 @@ def first_features(view):
 
 def _quantities(view):
     """Return what is looked at in each colour: larger is more like a lesion."""
-    whiten = np.linalg.inv(np.linalg.cholesky(view.spread)).T.astype(np.float32)
+    lightness, red, _, blue = cv2.split(view.planes)
     return {
         "distance": view.distance,
-        "mahalanobis": _length(view.planes[..., :3] @ whiten),
-        "dark": -view.planes[..., 0],
-        "red": view.planes[..., 1],
-        "blue": -view.planes[..., 3],
+        "mahalanobis": _length(view.planes, np.linalg.inv(np.linalg.cholesky(view.spread)).T),
+        "dark": -lightness,
+        "red": red,
+        "blue": -blue,
     }
 
 
@@ -181,25 +186,26 @@ def second_features(view, first):
 
 def _fisher(planes, lesion, skin):
     """Return the colour on Fisher's line, 0 at skin and 1 at lesion, and how far the two are apart on it."""
-    pixels = planes.reshape(-1, planes.shape[2])
-    means, within = [], FLAT * np.eye(pixels.shape[1])
+    pixels = np.stack(cv2.split(planes)).reshape(planes.shape[2], -1)
+    means, within = [], FLAT * np.eye(len(pixels))
     for weight in (lesion.ravel(), skin.ravel()):
         weight = weight / max(weight.sum(), 1e-6)
-        mean = weight @ pixels
-        within = within + (pixels.T * weight) @ pixels - np.outer(mean, mean) * weight.sum()
+        mean = pixels @ weight
+        within = within + (pixels * weight) @ pixels.T - np.outer(mean, mean) * weight.sum()
         means.append(mean)
     step = means[0] - means[1]
     direction = np.linalg.solve(within, step)
     apart = float(step @ direction)
-    line = (planes - means[1].astype(np.float32)) @ direction.astype(np.float32)
-    return line / max(apart, 0.05), min(apart, 25.0)
+    scaled = direction / max(apart, 0.05)
+    line = cv2.transform(planes, np.append(scaled, -scaled @ means[1])[None])
+    return line, min(apart, 25.0)
 
 
 def _radius(lesion):
     """Return each pixel's distance to the likely lesion's middle, in its radii, at most 4."""
-    weight = lesion**2
-    total = max(float(weight.sum()), 1e-6)
-    rows, columns = np.ogrid[: lesion.shape[0], : lesion.shape[1]]
-    y, x = float((weight * rows).sum()) / total, float((weight * columns).sum()) / total
+    moments = cv2.moments(lesion**2)
+    total = max(moments["m00"], 1e-6)
+    rows, columns = (np.arange(size, dtype=np.float32) for size in lesion.shape)
+    down, right = np.meshgrid(rows - moments["m01"] / total, columns - moments["m10"] / total, indexing="ij")
     radius = np.sqrt(max(float(lesion.sum()) / np.pi, 4))
-    return np.minimum(np.hypot(rows - y, columns - x) / radius, 4).astype(np.float32)
+    return np.minimum(cv2.magnitude(down, right) / np.float32(radius), 4)

@@ -129,7 +129,7 @@ def _view(rgb, field, hair):
     if usable.mean() < 0.05:
         usable = np.ones_like(usable)
     view = relative_to_skin(small, usable)
-    return view if np.percentile(view.distance[usable], 99.9) > candidates.FAINT else None
+    return view if candidates.quantile(view.distance[usable], 0.999) > candidates.FAINT else None
 
 
 def _resized(mask, shape):
