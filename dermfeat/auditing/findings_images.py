@@ -67,8 +67,8 @@ def swapped_channels(case):
     if readable and blue.sum() > readable / 2:
         sentence = "have more blue than red, as no skin has: red and blue are exchanged in this set."
         cure = (
-            "Reverse the channels, rgb[..., ::-1], where the images are written; of TFRecord files say it in the reference, "
-            "file.tfrec#key?channels=bgr (load_siim2020: channels='bgr')."
+            "Reverse the channels, rgb[..., ::-1], where the images are written; of TFRecord files say it in the "
+            "reference, file.tfrec#key?channels=bgr (load_siim2020: channels='bgr')."
         )
         return _finding(case, "swapped_channels", "error", blue, what, sentence, cure, redness)
     odd = blue & (facts["dark_blue"] > facts["dark_red"])
