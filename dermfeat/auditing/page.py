@@ -23,7 +23,8 @@ STYLE = """
 .dermfeat-audit .error { border-color: #c0262d; } .dermfeat-audit .warning { border-color: #d98a00; }
 .dermfeat-audit .note { border-color: #5b7ba5; }
 .dermfeat-audit h2 { font-size: 1.05em; margin: .6em 0 .2em; } .dermfeat-audit p { margin: .3em 0; }
-.dermfeat-audit table { border-collapse: collapse; font-size: .88em; background: #fff; display: block; overflow-x: auto; }
+.dermfeat-audit table { border-collapse: collapse; font-size: .88em; background: #fff;
+  display: block; overflow-x: auto; }
 .dermfeat-audit td, .dermfeat-audit th { border: 1px solid #ddd; padding: .15em .6em; text-align: left; }
 .dermfeat-audit figure { display: inline-block; margin: .3em .6em .3em 0; vertical-align: top; max-width: 270px;
   font-size: .78em; overflow-wrap: anywhere; }
