@@ -81,23 +81,29 @@ def same_image_two_labels(case):
     """Copies, exact or near, that carry different labels."""
     if case.labels is None:
         return []
-    found = pd.DataFrame({"cluster": case.copy_clusters, "label": case.labels, "index": range(len(case))}).dropna()
-    found = found[found.groupby("cluster")["label"].transform("nunique") > 1].sort_values(["cluster", "index"])
+    found = _at_odds(case.copy_clusters, case.labels)
     if found.empty:
         return []
-    partners, kinds = [], Counter()
-    for _, members in found.groupby("cluster"):
-        kinds[" / ".join(sorted(members["label"].unique()))] += 1
-        partners += [members["index"][members["label"] != label].iloc[0] for label in members["label"]]
-    what = [_two_labels(case, i, j) for i, j in zip(found["index"], partners, strict=True)]
+    kinds = Counter(" / ".join(sorted(labels.unique())) for _, labels in found.groupby("cluster")["value"])
+    what = [_two_labels(case, i, j) for i, j in zip(found["index"], found["partner"], strict=True)]
     common = ", ".join(f"{kind}: {counted(n, 'picture')}" for kind, n in kinds.most_common(4))
     more = " ..." if len(kinds) > 4 else ""
     sentence = (
         f"{len(found)} images, {counted(kinds.total(), 'picture')}, lie under more than one label ({common}{more})."
     )
     cure = "Nobody can tell which label is right: ask the source, or drop all of them: report.clean()."
-    items = image_items(case, found["index"], what, partners)
+    items = image_items(case, found["index"], what, found["partner"])
     return [Finding("same_image_two_labels", "error", sentence, cure, items)]
+
+
+def _at_odds(clusters, values):
+    """Return cluster, value, index of the images in clusters of several values, `partner` the first of another one."""
+    found = pd.DataFrame({"cluster": clusters, "value": values, "index": range(len(clusters))}).dropna()
+    found = found[found.groupby("cluster")["value"].transform("nunique") > 1].sort_values(["cluster", "index"])
+    partners = []
+    for _, members in found.groupby("cluster"):
+        partners += [members["index"][members["value"] != value].iloc[0] for value in members["value"]]
+    return found.assign(partner=partners)
 
 
 def _two_labels(case, i, j):
@@ -109,23 +115,19 @@ def copies_across_groups(case):
     """Copies and like shots whose lesion or patient ids differ."""
     if case.groups is None:
         return []
-    found = pd.DataFrame({"cluster": case.like_clusters, "group": case.groups, "index": range(len(case))}).dropna()
-    found = found[found.groupby("cluster")["group"].transform("nunique") > 1].sort_values(["cluster", "index"])
+    found = _at_odds(case.like_clusters, case.groups)
     if found.empty:
         return []
-    partners = []
-    for _, members in found.groupby("cluster"):
-        partners += [members["index"][members["group"] != group].iloc[0] for group in members["group"]]
     what = [
         f"group {case.groups[i]}, but {case.names[j]}, a copy or like shot, is of group {case.groups[j]}"
-        for i, j in zip(found["index"], partners, strict=True)
+        for i, j in zip(found["index"], found["partner"], strict=True)
     ]
     sentence = (
         f"{len(found)} images have a copy, or a like shot of the same lesion, in another group: the ids of these "
         f"lesions or patients look wrong{_unknown(case.groups[found['index']])}."
     )
     cure = "Split by groups=report.groups, which makes such groups one."
-    items = image_items(case, found["index"], what, partners)
+    items = image_items(case, found["index"], what, found["partner"])
     return [Finding("copies_across_groups", "warning", sentence, cure, items)]
 
 

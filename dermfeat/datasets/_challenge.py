@@ -8,7 +8,7 @@ import pandas as pd
 
 from dermfeat._errors import LesionImageError
 from dermfeat.datasets.collection import assemble
-from dermfeat.datasets.tables import find_files, find_table, locate, numbers, places
+from dermfeat.datasets.tables import find_files, find_table, locate, numbers, places, read_table
 
 FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True}
 
@@ -99,3 +99,9 @@ def one_hot(table, codes, file):
             str(file), f"{wrong} does not mark one of {list(codes)} with 1", "Mark one, the others with 0."
         )
     return marks.idxmax(axis=1).map(codes).astype(object)
+
+
+def one_hot_labels(file, codes):
+    """Return a table of labels whose columns `codes` are marked with 1 as one with image_id and diagnosis."""
+    raw = read_table(file, ["image_id", *codes], rename={"image": "image_id"})
+    return raw.drop(columns=list(codes)).assign(diagnosis=one_hot(raw, codes, file))

@@ -1,7 +1,9 @@
 """ISIC 2018, task 3: HAM10000 for training, with validation and test images, in seven classes."""
 
+from functools import partial
+
 from dermfeat.datasets import ham10000
-from dermfeat.datasets._challenge import Part, assemble_parts, one_hot, read_parts
+from dermfeat.datasets._challenge import Part, assemble_parts, one_hot_labels, read_parts
 from dermfeat.datasets.collection import Card
 from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import read_table
@@ -72,16 +74,11 @@ def load_isic2018(path, *, target="diagnosis", allow_incomplete=False, with_leak
         If no table is found, one means nothing, or the copy is incomplete.
     """
     path = as_path(path)
-    table, notes = read_parts(path, PARTS, _labels, _lesions)
+    table, notes = read_parts(path, PARTS, partial(one_hot_labels, codes=DIAGNOSES), _lesions)
     if "lesion_id" in table:
         table["group"] = table["lesion_id"]
     options = {"target": target, "allow_incomplete": allow_incomplete, "with_leaks": with_leaks}
     return assemble_parts(CARD, path, table, notes=notes, **options)
-
-
-def _labels(file):
-    raw = read_table(file, ["image_id", *DIAGNOSES], rename={"image": "image_id"})
-    return raw.drop(columns=list(DIAGNOSES)).assign(diagnosis=one_hot(raw, DIAGNOSES, file))
 
 
 def _lesions(file):

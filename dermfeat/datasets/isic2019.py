@@ -1,6 +1,8 @@
 """ISIC 2019: 25331 dermoscopic images in eight classes, and 8238 test images with a ninth."""
 
-from dermfeat.datasets._challenge import Part, assemble_parts, one_hot, read_parts
+from functools import partial
+
+from dermfeat.datasets._challenge import Part, assemble_parts, one_hot_labels, read_parts
 from dermfeat.datasets.collection import Card
 from dermfeat.datasets.folder import as_path
 from dermfeat.datasets.tables import known, numbers, read_table
@@ -94,16 +96,11 @@ def load_isic2019(path, *, target="diagnosis", allow_incomplete=False, with_leak
         If no table is found, one means nothing, or the copy is incomplete.
     """
     path = as_path(path)
-    table, notes = read_parts(path, PARTS, _labels, _metadata)
+    table, notes = read_parts(path, PARTS, partial(one_hot_labels, codes=DIAGNOSES), _metadata)
     if "lesion_id" in table:
         table["group"] = table["lesion_id"]
     options = {"target": target, "allow_incomplete": allow_incomplete, "with_leaks": with_leaks}
     return assemble_parts(CARD, path, table, notes=notes, **options)
-
-
-def _labels(file):
-    raw = read_table(file, ["image_id", *DIAGNOSES], rename={"image": "image_id"})
-    return raw.drop(columns=list(DIAGNOSES)).assign(diagnosis=one_hot(raw, DIAGNOSES, file))
 
 
 def _metadata(file):
