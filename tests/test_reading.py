@@ -3,6 +3,7 @@
 import io
 import pickle
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from dermfeat import LesionImageError
+from dermfeat.datasets import make_lesions
 from dermfeat.reading import as_references, sources
 from dermfeat.reading.pixels import decode_mask
 
@@ -55,6 +57,47 @@ def test_exif_orientation_is_applied(rgb, orientation):
     exif[0x0112] = orientation
     data = encoded(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
     np.testing.assert_array_equal(read(data), rgb)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """A drawn lesion of 600 x 450."""
+    return make_lesions(1, size=(450, 600), random_state=0).X[0]
+
+
+@pytest.mark.parametrize(("least_side", "shape"), [(56, (57, 75)), (112, (113, 150)), (224, (225, 300)), (226, None)])
+def test_jpeg_files_are_decoded_at_a_reduced_size(photo, least_side, shape):
+    data = encoded(Image.fromarray(photo), "JPEG", quality=90)
+    loaded = sources([data])[0].load()
+    reduced = loaded.rgb(least_side)
+    assert reduced.shape[:2] == (shape or photo.shape[:2])
+    size = (least_side, least_side)
+    full, small = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (loaded.rgb(), reduced))
+    assert np.abs(full.astype(int) - small).mean() < 2
+
+
+def test_a_reduced_jpeg_is_upright(photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.fromarray(np.ascontiguousarray(np.rot90(photo))), "JPEG", exif=exif, quality=95)
+    reduced = sources([data])[0].load().rgb(100)
+    assert reduced.shape == (113, 150, 3)
+    assert np.abs(reduced.astype(int) - cv2.resize(photo, (150, 113), interpolation=cv2.INTER_AREA)).mean() < 4
+
+
+def test_what_is_no_jpeg_is_decoded_once_at_full_size(photo):
+    for item in (encoded(Image.fromarray(photo), "PNG"), photo, Image.fromarray(photo)):
+        loaded = sources([item])[0].load()
+        np.testing.assert_array_equal(loaded.rgb(64), photo)
+        assert loaded.rgb(64) is loaded.rgb()
+
+
+def test_a_truncated_jpeg_is_refused_at_reduced_size_too(photo):
+    data = encoded(Image.fromarray(photo), "JPEG", quality=90)
+    with pytest.raises(LesionImageError, match="truncated or damaged"):
+        sources([data[: len(data) // 2]])[0].load().rgb(112)
+    with pytest.raises(LesionImageError, match="more than the limit"):
+        sources([data], max_pixels=1000)[0].load().rgb(112)
 
 
 def test_array_kinds(rgb):

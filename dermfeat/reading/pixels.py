@@ -29,6 +29,19 @@ def decode_rgb(data, name, max_pixels):
         return pil_to_rgb(image, name, max_pixels)
 
 
+def decode_reduced(data, name, max_pixels, least_side):
+    """Decode a JPEG file at the smallest of its half, fourth and eighth size with both sides at least that long.
+
+    Returns and errors as of `decode_rgb`; None where the file is no JPEG or already too small for its half.
+    """
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    with _opened(data, name, max_pixels) as image:
+        size = image.size
+        image.draft(image.mode, (least_side, least_side))
+        return None if image.size == size else pil_to_rgb(image, name, max_pixels)
+
+
 def decode_mask(item, name, max_pixels):
     """Return a mask, given as bytes, PIL image or array, as (H, W) bool ndarray.
 
