@@ -16,6 +16,19 @@ SHARES = np.arange(256, dtype=np.float32) / 255  # of 8-bit values
 CLOSE_UP_MARGIN = 0.5  # room round the lesion's farthest point in the close-up, in equivalent radii
 
 
+class Colors(NamedTuple):
+    """The colours of some pixels, each once: a lesion has far fewer of them than pixels."""
+
+    rgb: np.ndarray  # (K, 3) uint8
+    lab: np.ndarray  # (3, K) float32, CIELAB
+    count: np.ndarray  # (K,) int64, pixels of each colour
+
+    @property
+    def share(self):
+        """Share of the pixels that have each colour: (K,) float32."""
+        return (self.count / self.count.sum()).astype(np.float32)
+
+
 class CloseUp(NamedTuple):
     """The lesion at one fixed scale: centred on its centroid, its farthest point half a radius from the edge."""
 
@@ -58,12 +71,8 @@ class Lesion:
         Hue in [0, 360) degrees, saturation and value in [0, 1].
     gray : (H, W) uint8 ndarray
         Luma of ITU-R BT.601.
-    inside : (N,) intp ndarray
-        Positions of the pixels of `mask` in the flattened image.
-    rgb_inside, rgb_skin : (N, 3) uint8 ndarray
+    inside_colors, skin_colors : Colors
         Colours of the pixels of `mask` and of `skin`.
-    lab_inside, lab_skin : (3, N) float32 ndarray
-        L*, a*, b* of the same pixels.
     shape_mask : (H, W) bool ndarray
         The largest connected component of the mask with its holes filled: what shape is measured on.
     skin : (H, W) bool ndarray
@@ -77,7 +86,8 @@ class Lesion:
     contour : (K, 2) int32 ndarray
         Closed outline of `shape_mask` as x, y of its boundary pixels, in order.
     signed_distance : (H, W) float32 ndarray
-        Euclidean distance to the lesion's edge in pixels, positive inside, negative outside.
+        Euclidean distance to the lesion's edge in pixels, positive inside, negative outside; minus the frame's
+        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box.
     close_up : CloseUp
         Lesion, mask and surroundings on a grid of fixed size, for measures that must not depend on scale.
     radii : (360,) float64 ndarray
@@ -117,24 +127,12 @@ class Lesion:
         return cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
 
     @cached_property
-    def inside(self):
-        return np.flatnonzero(self.mask)
+    def inside_colors(self):
+        return colors_of(self.image, self.mask)
 
     @cached_property
-    def rgb_inside(self):
-        return _gathered(self.image, self.inside)
-
-    @cached_property
-    def rgb_skin(self):
-        return _gathered(self.image, np.flatnonzero(self.skin))
-
-    @cached_property
-    def lab_inside(self):
-        return channels(self.rgb_inside, cv2.COLOR_RGB2LAB)
-
-    @cached_property
-    def lab_skin(self):
-        return channels(self.rgb_skin, cv2.COLOR_RGB2LAB)
+    def skin_colors(self):
+        return colors_of(self.image, self.skin)
 
     @cached_property
     def shape_mask(self):
@@ -143,7 +141,7 @@ class Lesion:
 
     @cached_property
     def area(self):
-        return np.count_nonzero(self.shape_mask)
+        return cv2.countNonZero(self.shape_mask.view(np.uint8))
 
     @cached_property
     def equivalent_diameter(self):
@@ -151,8 +149,9 @@ class Lesion:
 
     @cached_property
     def centroid(self):
-        moments = cv2.moments(self.shape_mask.view(np.uint8), binaryImage=True)
-        return np.array([moments["m01"], moments["m10"]]) / moments["m00"]
+        box = self._box(0)
+        moments = cv2.moments(self.shape_mask[box].view(np.uint8))
+        return np.array([moments["m01"], moments["m10"]]) / moments["m00"] + [side.start for side in box]
 
     @cached_property
     def contour(self):
@@ -161,10 +160,15 @@ class Lesion:
             outlines = _outlines(largest_component(self.mask), cv2.RETR_EXTERNAL)
         return max(outlines, key=len).reshape(-1, 2)
 
+    def _box(self, margin):
+        """Return the slices of rows and columns that hold the shape and a margin within the frame."""
+        return _slices(cv2.boundingRect(self.contour), margin, self.mask.shape)
+
     @cached_property
     def signed_distance(self):
-        distance = -_distance(~self.shape_mask)
-        box = bounding_box(self.shape_mask, 1)
+        distance = np.full(self.mask.shape, -max(self.mask.shape), np.float32)
+        around, box = self._box(int(SKIN_RING * self.equivalent_diameter) + 4), self._box(1)
+        distance[around] = -_distance(~self.shape_mask[around])
         distance[box] += _distance(self.shape_mask[box])
         return distance
 
@@ -174,10 +178,12 @@ class Lesion:
         centre = self.centroid[::-1]
         reach = np.linalg.norm(self.contour - centre, axis=1).max() + CLOSE_UP_MARGIN * radius + 0.5
         zoom = CLOSE_UP_SIDE / (2 * reach)
-        masks = np.dstack([self.shape_mask, self.field, self.hair]).astype(np.uint8) * 255
-        soft, seen, hair = cv2.split(_cut_out(masks, centre, zoom, cv2.BORDER_CONSTANT))
+        masks = (mask * np.uint8(255) for mask in (self.shape_mask, self.field, self.hair))
+        soft, seen, hair = (_cut_out(mask, centre, zoom, cv2.BORDER_CONSTANT) for mask in masks)
         soft = cv2.GaussianBlur(soft, (0, 0), CONTOUR_SMOOTHING * zoom * radius)
-        pixels = _cut_out(self.image, centre, zoom, cv2.BORDER_REPLICATE)
+        size = 2 * max(int(1 / zoom), 1) - 1  # of a blur before the image is reduced
+        pixels = cv2.GaussianBlur(self.image, (size, size), 0, borderType=cv2.BORDER_REPLICATE)
+        pixels = _cut_out(pixels, centre, zoom, cv2.BORDER_REPLICATE)
         return CloseUp(
             lab=converted(pixels, cv2.COLOR_RGB2LAB),
             mask=soft > min(127, soft.max() // 2),
@@ -206,6 +212,15 @@ class Lesion:
         return ~self.mask if (~self.mask).any() else self.mask
 
 
+def colors_of(image, mask):
+    """Return the `Colors` of the pixels of an (H, W, 3) uint8 image where a mask is True."""
+    box = bounding_box(mask)
+    ordered = np.sort(cv2.cvtColor(image[box], cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0][mask[box]])
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
+    rgb = np.ascontiguousarray(ordered[last].view(np.uint8).reshape(-1, 4)[:, :3])
+    return Colors(rgb, channels(rgb, cv2.COLOR_RGB2LAB), np.diff(last, prepend=-1).astype(np.int64))
+
+
 def pixels(image, mask, conversion=None):
     """Return the (3, N) values of an (H, W, 3) uint8 image where a mask is True, or what OpenCV converts them to."""
     return channels(_gathered(image, np.flatnonzero(mask)), conversion)
@@ -223,9 +238,7 @@ def converted(image, conversion):
 
 def bounding_box(mask, margin=0):
     """Return the slices of rows and columns that hold all that is True in a mask, and a margin within the frame."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    low, high = np.maximum((y - margin, x - margin), 0), (y + height + margin, x + width + margin)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, np.minimum(high, mask.shape), strict=True))
+    return _slices(cv2.boundingRect(mask.view(np.uint8)), margin, mask.shape)
 
 
 def centred_ellipse(shape):
@@ -246,6 +259,12 @@ def largest_component(mask):
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA] - off_centre))
 
 
+def _slices(rectangle, margin, shape):
+    x, y, width, height = rectangle
+    rows = slice(max(y - margin, 0), min(y + height + margin, shape[0]))
+    return rows, slice(max(x - margin, 0), min(x + width + margin, shape[1]))
+
+
 def _gathered(image, positions):
     return image.reshape(-1, 3).take(positions, axis=0)
 
@@ -259,13 +278,9 @@ def _distance(mask):
 
 
 def _cut_out(array, centre, zoom, border):
-    """Resample a square of an image round `centre` (x, y) to the close-up's size, without aliasing."""
-    oversampling = max(1, int(1 / zoom))
-    side = CLOSE_UP_SIDE * oversampling
-    shift = (side - 1) / 2 - zoom * oversampling * centre
-    matrix = np.column_stack([np.eye(2) * zoom * oversampling, shift])
-    large = cv2.warpAffine(array, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
-    return cv2.resize(large, (CLOSE_UP_SIDE, CLOSE_UP_SIDE), interpolation=cv2.INTER_AREA)
+    """Return a square of an array round `centre` (x, y) at the close-up's size."""
+    matrix = np.column_stack([np.eye(2) * zoom, (CLOSE_UP_SIDE - 1) / 2 - zoom * centre])
+    return cv2.warpAffine(array, matrix, (CLOSE_UP_SIDE,) * 2, flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 @cache

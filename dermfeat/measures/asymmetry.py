@@ -5,8 +5,6 @@ from functools import cache
 import cv2
 import numpy as np
 
-from dermfeat.lesion import CLOSE_UP_SIDE
-
 AXES = np.arange(0, 90, 5)  # degrees; with their perpendiculars 36 axes
 SHAPE_SIDE, COLOR_SIDE = 96, 48  # pixels of the grids that are folded
 SYMMETRIC = 140 / 180  # share of mirrored pairs of radii from which an axis counts as one of symmetry
@@ -129,60 +127,73 @@ def _least_count(differs):
 def find_folds(lesion):
     """Return (4, 36) differences in shape, colour, chroma and structure between halves, per axis."""
     view = lesion.close_up
-    lesion, skin = (_turned(layer) for layer in _shape_layers(view))
-    color, detail = (_turned(layer) for layer in _color_layers(view))
-    share = np.ascontiguousarray(color[..., 3])
-    values = np.concatenate([color[..., :3], detail[..., None]], axis=3) / np.maximum(share, 1e-3)[..., None]
-    shape = np.concatenate([_unmatched(lesion, skin[:, ::-1]), _unmatched(lesion, skin[..., ::-1])])
-    table = [_differences(values, share), _differences(values.swapaxes(1, 2), share.swapaxes(1, 2))]
+    lesion, skin = _shapes(view)
+    colors, deviation = (_turned(layer) for layer in _color_layers(view))
+    *colors, share = np.ascontiguousarray(np.moveaxis(colors, -1, 0))
+    values = np.array([*colors, deviation]) / np.maximum(share, 1e-3)
+    shape = np.concatenate([_unmatched(lesion, np.flip(skin, axis)) for axis in (1, 2)])
+    table = [_differences(*_halves(values, axis), *_halves(share, axis)) for axis in (-2, -1)]
     *colors, overlap = np.concatenate(table, axis=1)
-    enough = overlap >= LEAST_OVERLAP
+    enough = overlap >= LEAST_OVERLAP / 2 * np.tile(share.sum(axis=(1, 2)), 2)
     return [shape, *(np.where(enough, values, values[enough].max(initial=0)) for values in colors)]
 
 
-def _shape_layers(view):
-    return _shrink(view.mask, SHAPE_SIDE), _shrink(view.seen & ~view.mask, SHAPE_SIDE)
+def _shapes(view):
+    """Return the turned (18, 96, 96) uint8 shares, of 255, of lesion and of skin that is seen."""
+    lesion = _turned(_shrink(view.mask * np.uint8(255), SHAPE_SIDE))
+    if view.seen.all():
+        return lesion, ~lesion
+    return lesion, _turned(_shrink((view.seen & ~view.mask) * np.uint8(255), SHAPE_SIDE))
 
 
 def _color_layers(view):
     """Return L*, a*, b* times the share of lesion and that share, and the local deviation of L* likewise."""
-    share = _shrink(view.mask, COLOR_SIDE)
     lab = cv2.copyTo(view.lab, view.mask.view(np.uint8))
     lightness = cv2.extractChannel(lab, 0)
-    means, squares = _shrink(lab, COLOR_SIDE), _shrink(lightness * lightness, COLOR_SIDE)
-    near = cv2.blur(np.dstack([means[..., 0], squares, share]), (DETAIL, DETAIL))
-    level, square = (near[..., k] / np.maximum(near[..., 2], 1e-3) for k in range(2))
-    deviation = np.sqrt(np.maximum(square - level**2, 0))
-    return np.dstack([means, share]), deviation * share
+    *means, share = cv2.split(_shrink(cv2.merge([lab, view.mask.astype(np.float32)]), COLOR_SIDE))
+    near = share, means[0], _shrink(lightness * lightness, COLOR_SIDE)
+    weight, level, square = (cv2.blur(plane, (DETAIL, DETAIL)) for plane in near)
+    weight = np.maximum(weight, 1e-3)
+    deviation = np.sqrt(np.maximum(square / weight - (level / weight) ** 2, 0))
+    return cv2.merge([*means, share]), deviation * share
 
 
 def _shrink(array, side):
-    return cv2.resize(array.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.resize(array, (side, side), interpolation=cv2.INTER_AREA)
 
 
 def _turned(layer):
-    """Return the (18, ...) layer turned so that each of the axes in turn, and the one across, lies along the grid."""
-    middle = (layer.shape[0] - 1) / 2
-    turned = np.empty((len(AXES), *layer.shape), np.float32)
-    for angle, out in zip(AXES.tolist(), turned, strict=True):
-        cv2.warpAffine(layer, cv2.getRotationMatrix2D((middle, middle), angle, 1), layer.shape[:2], dst=out)
-    return turned
+    """Return the (18, S, S) layer turned so that each of the axes in turn, and the one across, lies along the grid."""
+    return cv2.remap(layer, *_turns(len(layer)), cv2.INTER_LINEAR).reshape(len(AXES), *layer.shape)
+
+
+@cache
+def _turns(side):
+    """Return x and y, (18 S, S) float32, of the cells of a grid that is turned by each of the angles."""
+    angle = np.radians(AXES)[:, None, None]
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    turned = np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y
+    return [np.float32(place + (side - 1) / 2).reshape(-1, side) for place in turned]
 
 
 def _unmatched(lesion, skin):
     """Return |M xor fold(M)| / |M| where both halves are seen, from lesions and the mirrored skin."""
-    return 2 * np.maximum(lesion + skin - 1, 0).sum(axis=(1, 2)) / lesion.sum(axis=(1, 2))
+    unmatched = lesion - np.minimum(lesion, ~skin)
+    return 2 * unmatched.sum(axis=(1, 2), dtype=np.uint32) / lesion.sum(axis=(1, 2), dtype=np.uint32)
 
 
-def _differences(values, share):
-    """Return mean difference in colour, chroma and deviation between upper and lower halves, and their overlap."""
-    half = share.shape[1] // 2
-    both = np.minimum(share[:, :half], share[:, : -half - 1 : -1])
-    squares = (values[:, :half] - values[:, : -half - 1 : -1]) ** 2
-    chroma = squares[..., 1] + squares[..., 2]
-    parts = np.sqrt([squares[..., 0] + chroma, chroma, squares[..., 3]])
-    overlap = both.sum(axis=(1, 2))
-    return *((parts * both).sum(axis=(2, 3)) / np.maximum(overlap, 1e-3)), 2 * overlap / share.sum(axis=(1, 2))
+def _halves(planes, axis):
+    """Return the half before the middle, and the mirrored half behind it."""
+    return (np.split(way, 2, axis)[0] for way in (planes, np.flip(planes, axis)))
+
+
+def _differences(one, other, share, mirrored):
+    """Return mean difference in colour, chroma and deviation between the halves, and their overlap in cells."""
+    both = np.minimum(share, mirrored)
+    lightness, a, b, deviation = (one - other) ** 2
+    chroma, overlap = a + b, both.sum(axis=(1, 2))
+    means = [(np.sqrt(square) * both).sum(axis=(1, 2)) for square in (lightness + chroma, chroma, deviation)]
+    return [*(means / np.maximum(overlap, 1e-3)), overlap]
 
 
 def _symmetric_pairs(radii):
@@ -198,13 +209,16 @@ def _mirrored_pairs():
 
 
 def _moments(view):
-    moments = cv2.moments(view.mask.astype(np.uint8), binaryImage=True)
-    spread = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
-    minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(spread), 0))
-    place = np.flatnonzero(view.mask)
-    lightness = cv2.extractChannel(view.lab, 0).ravel()[place]
-    reference = np.partition(lightness, -1 - len(lightness) // 10)[-1 - len(lightness) // 10]
-    pigment = np.maximum(reference - lightness, 0)
-    weights = pigment / max(pigment.sum(), 1e-3) - np.float32(1 / len(pigment))
-    offset = np.hypot(*(weights @ at for at in np.divmod(place, CLOSE_UP_SIDE))) if pigment.any() else 0.0
-    return {"axis_ratio": minor / major, "pigment_offset": offset / (2 * view.radius)}
+    mask = view.mask.view(np.uint8)
+    shape = cv2.moments(mask)
+    mean, spread = shape["mu20"] + shape["mu02"], np.hypot(shape["mu20"] - shape["mu02"], 2 * shape["mu11"])
+    lightness = cv2.extractChannel(view.lab, 0)
+    inside = lightness[view.mask]
+    reference = np.partition(inside, -1 - len(inside) // 10)[-1 - len(inside) // 10]
+    pigment, offset = cv2.moments(np.maximum(reference - lightness, 0) * mask), 0.0
+    if pigment["m00"] > 0:
+        offset = np.hypot(*(pigment[k] / pigment["m00"] - shape[k] / shape["m00"] for k in ("m10", "m01")))
+    return {
+        "axis_ratio": np.sqrt(max(mean - spread, 0) / (mean + spread)),
+        "pigment_offset": offset / (2 * view.radius),
+    }

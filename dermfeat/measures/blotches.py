@@ -18,7 +18,7 @@ def blotches(lesion, **detection):
     ----------
     lesion : Lesion
     **detection : float
-        See `find_blotches`.
+        See `dark_areas`.
 
     Returns
     -------
@@ -35,26 +35,30 @@ def blotches(lesion, **detection):
     G. Argenziano et al., "Epiluminescence microscopy for the diagnosis of doubtful melanocytic skin lesions", Arch
     Dermatol 134:1563-1570, 1998.
     """
-    found = find_blotches(lesion, **detection) if detection else lesion.once(find_blotches)
+    view = lesion.once(detail)
+    found = dark_areas(view, **detection)
     measured = {"blotch_share": 0.0, "blotch_count": 0.0, "blotch_offset": 0.0}
     if found.any():
-        box = lesion.once(detail).box
-        part = found[box].astype(np.uint8)
-        moments = cv2.moments(part, binaryImage=True)
-        centre = np.array([moments["m01"], moments["m10"]]) / moments["m00"] + [side.start for side in box]
-        offset = np.hypot(*(centre - lesion.centroid))
-        measured["blotch_share"] = float(moments["m00"] / lesion.area)
-        measured["blotch_count"] = float(cv2.connectedComponents(part)[0] - 1)
-        measured["blotch_offset"] = float(offset / lesion.equivalent_diameter)
+        (count, center), lesion_center = _mass(found), _mass(view.mask)[1]
+        measured["blotch_share"] = float(count / np.count_nonzero(view.mask))
+        measured["blotch_count"] = float(cv2.connectedComponents(found)[0] - 1)
+        measured["blotch_offset"] = float(np.hypot(*(center - lesion_center)) / view.diameter)
     return measured
 
 
-def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
-    """Return where the lesion has large dark areas without structure.
+def find_blotches(lesion, **detection):
+    """Return the (H, W) bool map of a lesion's large dark areas without structure: its `dark_areas`."""
+    view = lesion.once(detail)
+    return (view.paste(dark_areas(view, **detection), lesion.mask.shape) > 0) & lesion.shape_mask
+
+
+def dark_areas(view, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
+    """Return where a lesion has large dark areas without structure.
 
     Parameters
     ----------
-    lesion : Lesion
+    view : Detail
+        The lesion at the scale of fine structures.
     depth : float
         Share of the skin's median L* by which a blotch is darker than skin: about that of dark brown.
     darkness : float
@@ -68,25 +72,25 @@ def find_blotches(lesion, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
 
     Returns
     -------
-    (H, W) bool ndarray
+    (h, w) uint8 ndarray
+        1 in blotches.
     """
-    view = lesion.once(detail)
     scale = max(FINENESS * view.diameter, 1)
     smooth = blurred(view.lightness, scale)
     darkest = np.percentile(smooth[view.mask], DARKEST)
     dark = view.mask & (smooth < min((1 - depth) * view.skin, darkest + darkness * max(view.skin - darkest, 0)))
-    if not dark.any():
-        return np.zeros(lesion.mask.shape, bool)
-    near = bounding_box(dark, int(4 * scale) + 1)
     plain = np.zeros(dark.shape, np.uint8)
+    if not dark.any():
+        return plain
+    near = bounding_box(dark, int(4 * scale) + 1)
     plain[near] = dark[near] & (_deviation(view.lightness[near], dark[near], scale) < structure)
     brush = disc(max(round(SMOOTHING * view.diameter), 1))
     for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
         plain = cv2.morphologyEx(plain, step, brush)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= least * view.mask.sum()
+    large = stats[:, cv2.CC_STAT_AREA] >= least * np.count_nonzero(view.mask)
     large[0] = False
-    return (view.paste(large[labels].astype(np.uint8), lesion.mask.shape) > 0) & lesion.shape_mask
+    return (large[labels] & view.mask).astype(np.uint8)
 
 
 def _deviation(plane, mask, scale):
@@ -94,3 +98,9 @@ def _deviation(plane, mask, scale):
     inside = mask.astype(np.float32)
     near = blurred(inside, scale)
     return np.sqrt(local_mean((plane - local_mean(plane, inside, scale, near)) ** 2, inside, scale, near))
+
+
+def _mass(part):
+    """Return the area of a part and its centre of gravity."""
+    moments = cv2.moments(part.view(np.uint8), binaryImage=True)
+    return moments["m00"], np.array([moments["m01"], moments["m10"]]) / moments["m00"]

@@ -5,7 +5,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from dermfeat.lesion import CLOSE_UP_SIDE
+from dermfeat.lesion import CLOSE_UP_SIDE, bounding_box
 
 DIRECTIONS = 72  # steps of 5 degrees; nine of them are one sector of 45
 RING = 0.025  # width of a ring along the edge, in equivalent radii
@@ -45,7 +45,8 @@ def border(lesion, *, step_threshold=12.0, brush=0.15):
     dict of str to float
         ``compactness`` : [0.5, inf] -
             P² / (4 π A); 1 for a disc. P is the total variation (coarea formula) of the mask blurred by 4 % of
-            the equivalent radius: the same in all directions, corners rounded (a square gives 1.22, not 4/π).
+            the equivalent radius, at half the close-up's size: the same in all directions, corners rounded (a
+            square gives 1.22, not 4/π).
         ``solidity`` : [0, 1] share
             Area by that of the convex hull.
         ``convexity`` : [0, 1.2] -
@@ -83,11 +84,11 @@ def border(lesion, *, step_threshold=12.0, brush=0.15):
     F. Nachbar et al., "The ABCD rule of dermatoscopy", J Am Acad Dermatol 30:551-559, 1994.
     """
     view = lesion.close_up
-    depth = _depth(view.mask)
+    depth, points = _depth(view.mask), _edge_points(view.mask)
     lab, clear, every = _rings(view, depth / view.radius)
     measured = {
-        **_outline(view.mask, FINENESS * view.radius),
-        "outline_fractal_dimension": _box_dimension(view),
+        **_outline(view.mask, points, FINENESS * view.radius),
+        "outline_fractal_dimension": _box_dimension(points, view.radius),
         **_radial(lesion.radii),
         **_brushed(view.mask, depth, brush * view.radius),
         **_abruptness(lab, clear, every, step_threshold),
@@ -117,32 +118,33 @@ def abrupt_directions(lesion, *, step_threshold=12.0):
     return abrupt, seen
 
 
-def _outline(mask, fineness):
-    hull = cv2.convexHull(cv2.findNonZero(_edge(mask)))
-    hull = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1) > 0
-    length, area = _perimeter(mask, fineness), mask.sum()
+def _outline(mask, points, fineness):
+    hull = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), cv2.convexHull(points), 1)
+    length, area = _perimeter(mask, fineness), np.count_nonzero(mask)
     return {
         "compactness": length**2 / (4 * np.pi * area),
-        "solidity": area / hull.sum(),
+        "solidity": area / np.count_nonzero(hull),
         "convexity": _perimeter(hull, fineness) / length,
     }
 
 
-def _edge(mask):
-    pixels = mask.astype(np.uint8)
-    return pixels - cv2.erode(pixels, np.ones((3, 3), np.uint8))
+def _edge_points(mask):
+    """Return the (N, 2) columns and rows of the mask's pixels beside others."""
+    pixels = mask.view(np.uint8)
+    return cv2.findNonZero(pixels - cv2.erode(pixels, np.ones((3, 3), np.uint8))).reshape(-1, 2)
 
 
 def _perimeter(mask, fineness):
-    """Return the length of the outline in pixels: the total variation of the blurred mask."""
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), fineness)
-    slopes = [cv2.Sobel(soft, cv2.CV_32F, *axis, ksize=1, scale=0.5) for axis in ((1, 0), (0, 1))]
+    """Return the length of the outline in pixels: the total variation of the blurred mask, at half the size."""
+    half = cv2.resize(mask.astype(np.float32), (CLOSE_UP_SIDE // 2,) * 2, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(half, (0, 0), np.sqrt(max(fineness**2 - 0.25, 0.25)) / 2)  # halving adds 1/4
+    slopes = [cv2.Sobel(soft, cv2.CV_32F, *axis, ksize=1) for axis in ((1, 0), (0, 1))]
     return cv2.magnitude(*slopes).sum()
 
 
-def _box_dimension(view):
-    rows, columns = np.nonzero(_edge(view.mask)) - np.int64(CLOSE_UP_SIDE // 2)
-    sizes = np.maximum(np.round(np.array(BOXES) * view.radius), 1).astype(int)
+def _box_dimension(points, radius):
+    columns, rows = points.T - CLOSE_UP_SIDE // 2
+    sizes = np.maximum(np.round(np.array(BOXES) * radius), 1).astype(int)
     counts = [len(np.unique(rows // size * CLOSE_UP_SIDE + columns // size)) for size in sizes]
     x, y = np.log(sizes) - np.log(sizes).mean(), np.log(counts)
     return np.clip(-(x @ y) / max(x @ x, 1e-9), 0, 2)
@@ -156,23 +158,28 @@ def _radial(radii):
 
 
 def _brushed(mask, depth, brush):
-    area = mask.sum()
+    """Return what a round brush cannot reach from within and from without, as shares of the mask."""
+    near = bounding_box(mask, int(brush) + 4)
+    mask, depth = mask[near], depth[near]
     opened = _distance(depth <= brush) <= brush + 1  # one pixel of tolerance: a disc loses nothing
     closed = _distance(depth >= -brush) > brush + 1
+    area = np.count_nonzero(mask)
     return {
-        "protrusion_share": (mask & ~opened).sum() / area,
-        "indentation_share": (closed & ~mask).sum() / area,
+        "protrusion_share": np.count_nonzero(mask & ~opened) / area,
+        "indentation_share": np.count_nonzero(closed & ~mask) / area,
     }
 
 
 def _depth(mask):
     """Return the distance to the edge in pixels, positive inside, negative outside."""
-    return np.where(mask, _distance(mask) - 0.5, 0.5 - _distance(~mask))
+    depth, box = 0.5 - _distance(~mask), bounding_box(mask, 1)
+    depth[box] += _distance(mask[box]) - mask[box]
+    return depth
 
 
 def _distance(region):
     """Return the distance to the nearest pixel outside the region, to 2 %."""
-    return cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return cv2.distanceTransform(region.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
 
 
 @cache
@@ -185,26 +192,24 @@ def _directions():
 
 def _rings(view, depth):
     """Return sums of CIELAB (3, 72, 32), clear pixels and all pixels (72, 32) by window and ring, inside first."""
-    ring = np.floor(depth * np.float32(-1 / RING)).astype(np.int32) + RINGS
-    near = np.flatnonzero((ring >= 0) & (ring < 2 * RINGS))
-    cells = _directions().ravel()[near] * (2 * RINGS) + ring.ravel()[near]
-    clear = (view.seen & ~view.hair).ravel()[near]
-
-    def gather(cells, weights=None):
-        total = np.bincount(cells, weights, DIRECTIONS * 2 * RINGS).reshape(DIRECTIONS, -1)
-        return total[_windows()].sum(axis=1)
-
-    every = gather(cells)
+    near = np.flatnonzero(np.abs(depth) < RING * RINGS)
+    ring = np.floor(depth.take(near) * np.float32(-1 / RING)).astype(np.int32) + RINGS
+    cells = _directions().take(near) * (2 * RINGS) + ring
+    sums = [np.bincount(cells, minlength=DIRECTIONS * 2 * RINGS)]
+    clear = (view.seen & ~view.hair).take(near)
     if not clear.all():
         near, cells = near[clear], cells[clear]
     colors = view.lab.reshape(-1, 3).take(near, axis=0)
-    return [gather(cells, color) for color in colors.T], gather(cells), every
+    sums += [np.bincount(cells, weights, len(sums[0])) for weights in (None, *colors.T)]
+    every, clear, *lab = _windows() @ np.reshape(sums, (5, DIRECTIONS, -1))
+    return lab, clear, every
 
 
 @cache
 def _windows():
-    width = DIRECTIONS // 8
-    return (np.arange(DIRECTIONS)[:, None] + np.arange(width) - width // 2) % DIRECTIONS
+    """Return a (72, 72) matrix that is 1 where a direction (column) lies in the window about another one."""
+    away = np.arange(DIRECTIONS) - np.arange(DIRECTIONS)[:, None] + DIRECTIONS // 16
+    return np.float64(away % DIRECTIONS < DIRECTIONS // 8)
 
 
 def _abruptness(lab, clear, every, threshold):

@@ -63,14 +63,17 @@ def color_moments(lesion, *, spaces=("lab", "hsv"), percentiles=(5, 50, 95)):
         ``hsv_h_dispersion_{lesion,skin}`` : [0, 1] -
             1 less the length of the mean hue vector: 0 where all hues are equal or nothing has colour.
     """
-    row = {}
+    row, inside, skin = {}, lesion.inside_colors, lesion.skin_colors
+    shares = inside.share, skin.share
     for space in spaces:
-        inside, ordered, skin = _channels(lesion, space)
-        for channel, *values in zip(space, inside, ordered, skin, strict=True):
+        values, around = (_channels(colors, space) for colors in (inside, skin))
+        for i, channel in enumerate(space):
             if channel != "h":
-                row |= _moments(f"{space}_{channel}", *values, ENTROPY_BIN[space], percentiles)
+                ordered = lesion.once(ordered_lab)[i] if space == "lab" else ascending(values[i], inside.count)
+                moments = _moments(values[i], shares[0]), _moments(around[i], shares[1])
+                row |= _described(f"{space}_{channel}", *moments, ordered, ENTROPY_BIN[space], percentiles)
         if space == "hsv":
-            row |= _hue(inside, skin)
+            row |= _hue(_mean_hue(*values[:2], shares[0]), _mean_hue(*around[:2], shares[1]))
     return row
 
 
@@ -98,44 +101,42 @@ def color_histogram(lesion, *, bins=7):
         raise ValueError(f"color_histogram: bins is {bins}. Use at least 3")
     row, zeros = {}, (bins - 2, bins // 2, bins // 2)
     for channel, ordered, skin, width, zero in zip(
-        "lab", lesion.once(ordered_lab), mean_color(lesion.lab_skin), HISTOGRAM_BIN, zeros, strict=True
+        "lab", lesion.once(ordered_lab), mean_color(lesion.skin_colors), HISTOGRAM_BIN, zeros, strict=True
     ):
-        steps = np.rint((ordered - np.float32(skin)) / width)
-        shares = _counts(steps, -zero, bins - 1 - zero) / steps.size
-        row |= {f"relative_{channel}_bin_{i}": share for i, share in enumerate(shares, 1)}
+        counts = _counts(np.rint((ordered[0] - skin) / width), ordered[1], -zero, bins - 1 - zero)
+        row |= {f"relative_{channel}_bin_{i}": share for i, share in enumerate(counts / counts.sum(), 1)}
     return row
 
 
-def ordered_lab(lesion):
-    """Return the (3, N) values of L*, a* and b* inside the lesion, each in ascending order."""
-    return np.sort(lesion.lab_inside, axis=1)
+def _channels(colors, space):
+    return colors.lab if space == "lab" else channels(colors.rgb, CONVERSIONS[space])
 
 
-def _channels(lesion, space):
-    if space == "lab":
-        return lesion.lab_inside, lesion.once(ordered_lab), lesion.lab_skin
-    inside, skin = (channels(colors, CONVERSIONS[space]) for colors in (lesion.rgb_inside, lesion.rgb_skin))
-    return inside, np.sort(inside, axis=1), skin
+def _moments(values, share):
+    """Return mean, standard deviation and third central moment of values that each have a share of the pixels."""
+    mean = values @ share
+    centred = values - mean
+    squared = centred**2
+    return float(mean), float(np.sqrt(squared @ share)), float((squared * centred) @ share)
 
 
-def _moments(name, inside, ordered, skin, width, percentiles):
-    (mean, std), (skin_mean, skin_std) = (np.ravel(cv2.meanStdDev(values)) for values in (inside, skin))
-    centred = inside - np.float32(mean)
-    steps = np.rint(ordered / width)
+def _described(name, inside, skin, ordered, width, percentiles):
+    (mean, std, third), (skin_mean, skin_std, _) = inside, skin
+    steps = np.rint(ordered[0] / width)
     row = {
         f"{name}_mean_lesion": mean,
         f"{name}_mean_difference": mean - skin_mean,
         f"{name}_std_lesion": std,
         f"{name}_std_skin": skin_std,
-        f"{name}_skewness_lesion": cv2.mean(centred**2 * centred)[0] / std**3 if std > 1e-3 * width else 0.0,
-        f"{name}_entropy_lesion": entropy(_counts(steps, steps[0], steps[-1])),
+        f"{name}_skewness_lesion": third / std**3 if std > 1e-3 * width else 0.0,
+        f"{name}_entropy_lesion": entropy(_counts(steps, ordered[1], steps[0], steps[-1])),
     }
-    values = nearest_rank(ordered, percentiles)
-    return row | {f"{name}_p{p}_lesion": float(value) for p, value in zip(percentiles, values, strict=True)}
+    ranked = nearest_rank(ordered, percentiles)
+    return row | {f"{name}_p{p}_lesion": float(value) for p, value in zip(percentiles, ranked, strict=True)}
 
 
 def _hue(inside, skin):
-    (angle, dispersion), (skin_angle, skin_dispersion) = _mean_hue(*inside[:2]), _mean_hue(*skin[:2])
+    (angle, dispersion), (skin_angle, skin_dispersion) = inside, skin
     return {
         "hsv_h_mean_lesion": angle,
         "hsv_h_mean_difference": (angle - skin_angle + 180) % 360 - 180,
@@ -144,14 +145,14 @@ def _hue(inside, skin):
     }
 
 
-def _mean_hue(hue, saturation):
+def _mean_hue(hue, saturation, share):
     """Return the circular mean in degrees and the dispersion of hues weighted by saturation."""
-    total = cv2.sumElems(saturation)[0]
+    total = saturation @ share
     if total == 0:
         return 0.0, 0.0
-    x, y = (cv2.sumElems(axis)[0] / total for axis in cv2.polarToCart(saturation, hue, angleInDegrees=True))
-    length = np.hypot(x, y)
-    return (np.degrees(np.arctan2(y, x)) if length > 1e-6 else 0.0), max(1 - length, 0.0)
+    x, y = (axis.ravel() @ share / total for axis in cv2.polarToCart(saturation, hue, angleInDegrees=True))
+    length = float(np.hypot(x, y))
+    return (float(np.degrees(np.arctan2(y, x))) if length > 1e-6 else 0.0), max(1 - length, 0.0)
 
 
 def entropy(counts):
@@ -160,27 +161,34 @@ def entropy(counts):
     return float(max(-(share * np.log2(share)).sum(), 0))
 
 
-def mean_color(lab):
-    """Return the (3,) mean of (3, N) colours."""
-    return np.array([cv2.mean(channel)[0] for channel in lab])
+def mean_color(colors):
+    """Return the (3,) mean CIELAB of `Colors`."""
+    return colors.lab @ colors.share
+
+
+def ordered_lab(lesion):
+    """Return `ascending` L*, a* and b* inside the lesion."""
+    colors = lesion.inside_colors
+    return [ascending(channel, colors.count) for channel in colors.lab]
+
+
+def ascending(values, count):
+    """Return (K,) float32 values in ascending order and, as each occurs `count` times, how many there are up to each.
+
+    Counts are sorted with their values: they fit into the digits that float64 has and float32 has not.
+    """
+    packed = values.astype(np.float64).view(np.int64) | count
+    packed.view(np.float64).sort()
+    return packed.view(np.float64).astype(np.float32), np.cumsum(packed & (2**29 - 1))
 
 
 def nearest_rank(ordered, percents):
-    """Return percentiles of values in ascending order, by nearest rank."""
-    return ordered[_rank(percents, ordered.size)]
+    """Return percentiles, by nearest rank, of `ascending` values."""
+    values, up_to = ordered
+    return values[np.searchsorted(up_to, np.rint(np.asarray(percents) / 100 * (up_to[-1] - 1)), side="right")]
 
 
-def percentile_of(values, percent):
-    """Return a percentile of values in any order along their last axis, by nearest rank."""
-    rank = _rank(percent, values.shape[-1])
-    return np.partition(values, rank, axis=-1).take(rank, axis=-1)
-
-
-def _counts(steps, low, high):
-    """Return how many of some whole numbers in ascending order are up to low, low + 1 ... high - 1, at least high."""
-    up_to = np.searchsorted(steps, np.arange(low, high, dtype=np.float32), side="right")
-    return np.diff(up_to, prepend=0, append=steps.size)
-
-
-def _rank(percents, count):
-    return np.rint(np.asarray(percents) / 100 * (count - 1)).astype(np.intp)
+def _counts(steps, up_to, low, high):
+    """Return how many `ascending` whole numbers are up to low, low + 1 ... high - 1, at least high."""
+    position = np.searchsorted(steps, np.arange(low, high, dtype=np.float32), side="right")
+    return np.diff(np.where(position > 0, up_to[position - 1], 0), prepend=0, append=up_to[-1])

@@ -3,18 +3,20 @@
 import cv2
 import numpy as np
 
-from dermfeat.lesion import pixels
-from dermfeat.measures.color import entropy, mean_color, nearest_rank, ordered_lab, percentile_of
+from dermfeat.lesion import colors_of, converted
+from dermfeat.measures.color import ascending, entropy, mean_color, nearest_rank, ordered_lab
+from dermfeat.measures.color_areas import largest_part, view_of
 from dermfeat.measures.color_regions import (
     DERMOSCOPIC_COLORS,
     SKIN_LIKE,
-    find_colors,
+    color_labels,
+    colors_inside,
     find_regression,
     find_veil,
-    largest_part,
     squared_delta_e,
 )
 
+SIDE = 176  # pixels of the equivalent diameter above which a lesion is reduced to see where its colours lie
 TIE = 0.01  # CIELAB units that count as no difference
 LEAST_B = 1.0  # b* below which skin counts as colourless for the typology angle
 SKIN_TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (-30, "brown"))
@@ -43,8 +45,8 @@ def dermoscopic_colors(lesion, **detection):
         ``dermoscopic_colors_entropy`` : [0, 2.81] bits
             Entropy of the six shares and that of what looks like skin.
     """
-    labels = find_colors(lesion, **detection) if detection else lesion.once(find_colors)
-    counts = np.bincount(labels.take(lesion.inside), minlength=SKIN_LIKE + 1)[1:]
+    colors = lesion.once(colors_inside)
+    counts = np.bincount(color_labels(lesion, colors.lab, **detection), colors.count, SKIN_LIKE + 1)[1:]
     shares = counts[:-1] / counts.sum()
     row = {f"{name}_share": share for name, share in zip(DERMOSCOPIC_COLORS, shares, strict=True)}
     row["dermoscopic_colors_entropy"] = entropy(counts)
@@ -53,6 +55,9 @@ def dermoscopic_colors(lesion, **detection):
 
 def color_variegation(lesion, *, tail=20):
     """Measure how much the colour varies inside the lesion, and where.
+
+    Where colours lie (centre and rim, eccentricity, spread) is seen on a lesion that is at most 176 pixels wide: a
+    larger one is reduced to that.
 
     Parameters
     ----------
@@ -81,26 +86,30 @@ def color_variegation(lesion, *, tail=20):
             Root mean square distance of these pixels from their centroid, in units of the same for the whole lesion:
             small for one cluster, about 1 for pixels scattered everywhere.
     """
-    lab = lesion.lab_inside
-    mean = mean_color(lab)
-    delta_e = np.sqrt(squared_delta_e(lab, mean))
-    gradient = _centre_less_rim(lab, lesion.signed_distance.take(lesion.inside))
+    colors, view, diameter = (
+        lesion.inside_colors,
+        view_of(lesion, lesion.mask, 0, SIDE),
+        min(lesion.equivalent_diameter, SIDE),
+    )
+    mean, mask, lab = mean_color(colors), view.mask(lesion.mask), converted(view.cut(lesion.image), cv2.COLOR_RGB2LAB)
+    delta_e = np.sqrt(squared_delta_e(colors.lab, mean))
+    gradient = _centre_less_rim(lab, mask, np.fmax(view.cut(lesion.signed_distance), -diameter))
     row = {
-        "delta_e_mean": delta_e.mean(dtype=np.float64),
-        "delta_e_p95": percentile_of(delta_e, 95),
-        "skin_delta_e": np.linalg.norm(mean - mean_color(lesion.lab_skin)),
+        "delta_e_mean": delta_e @ colors.share,
+        "delta_e_p95": nearest_rank(ascending(delta_e, colors.count), 95),
+        "skin_delta_e": np.linalg.norm(mean - mean_color(lesion.skin_colors)),
         "centre_rim_delta_e": np.linalg.norm(gradient),
     }
     row |= {f"centre_rim_{channel}_difference": value for channel, value in zip("lab", gradient, strict=True)}
-    (centre, spread), ordered = _place(lesion.inside, lesion), lesion.once(ordered_lab)
-    for name, value, values in (
-        ("darkest", lab[0], ordered[0]),
-        ("reddest", -lab[1], -ordered[1, ::-1]),
-        ("bluest", lab[2], ordered[2]),
+    (centre, spread), ordered = _place(mask), lesion.once(ordered_lab)
+    for name, channel, percent, beyond in (
+        ("darkest", 0, tail, np.less_equal),
+        ("reddest", 1, 100 - tail, np.greater_equal),
+        ("bluest", 2, tail, np.less_equal),
     ):
-        part = np.flatnonzero(value <= nearest_rank(values, tail) + TIE)
-        part_centre, part_spread = _place(lesion.inside.take(part), lesion)
-        row[f"{name}_eccentricity"] = np.linalg.norm(part_centre - centre) / lesion.equivalent_diameter
+        bound = nearest_rank(ordered[channel], percent) + (TIE if beyond is np.less_equal else -TIE)
+        part_centre, part_spread = _place(beyond(lab[..., channel], bound) & mask)
+        row[f"{name}_eccentricity"] = np.linalg.norm(part_centre - centre) / diameter
         row[f"{name}_spread"] = part_spread / max(spread, TIE)
     return row
 
@@ -124,7 +133,7 @@ def blue_white_veil(lesion, **detection):
             The same of the largest connected veil.
     """
     veil = find_veil(lesion, **detection) if detection else lesion.once(find_veil)
-    area = lesion.inside.size
+    area = np.count_nonzero(lesion.mask)
     return {
         "blue_white_veil_share": np.count_nonzero(veil) / area,
         "blue_white_veil_largest_share": largest_part(veil) / area,
@@ -150,7 +159,7 @@ def regression(lesion, **detection):
             Share of the lesion's pixels in the specks of blue-gray peppering.
     """
     found = find_regression(lesion, **detection) if detection else lesion.once(find_regression)
-    area = lesion.inside.size
+    area = np.count_nonzero(lesion.mask)
     return {
         "regression_white_share": np.count_nonzero(found.white) / area,
         "regression_blue_share": np.count_nonzero(found.peppering) / area,
@@ -176,8 +185,11 @@ def skin_tone(lesion):
             Median of ``atan2(L* - 50, max(b*, 1))`` over the surrounding skin, of the photo as it was
             taken, before colour constancy; its names are those of `skin_tone_name`.
     """
-    lightness, _, b = pixels(lesion.raw, lesion.skin, cv2.COLOR_RGB2LAB)
-    return {"skin_ita": float(np.degrees(np.arctan(percentile_of((lightness - 50) / np.maximum(b, LEAST_B), 50))))}
+    change = cv2.norm(lesion.raw, lesion.image, cv2.NORM_INF, lesion.skin.view(np.uint8))
+    colors = colors_of(lesion.raw, lesion.skin) if change else lesion.skin_colors
+    lightness, _, b = colors.lab
+    ita = np.degrees(np.arctan((lightness - 50) / np.maximum(b, LEAST_B)))
+    return {"skin_ita": float(nearest_rank(ascending(ita, colors.count), 50))}
 
 
 def skin_tone_name(ita):
@@ -201,18 +213,17 @@ def skin_tone_name(ita):
     return next((name for above, name in SKIN_TONES if ita > above), "dark")
 
 
-def _centre_less_rim(lab, depth):
+def _centre_less_rim(lab, mask, depth):
     """Return the mean colour of the deepest quarter of the pixels less that of the shallowest."""
     depth = np.rint(depth * np.abs(depth))  # whole numbers, so that equal depths are equal
-    rim, centre = nearest_rank(np.sort(depth), (25, 75))
-    deep, shallow = np.flatnonzero(depth >= centre), np.flatnonzero(depth <= rim)
-    return mean_color(lab.take(deep, axis=1)) - mean_color(lab.take(shallow, axis=1))
+    ordered = np.sort(depth[mask])
+    rim, centre = ordered[np.rint(np.array([0.25, 0.75]) * (ordered.size - 1)).astype(np.intp)]
+    deep, shallow = (cv2.mean(lab, (part & mask).view(np.uint8)) for part in (depth >= centre, depth <= rim))
+    return np.subtract(deep, shallow)[:3]
 
 
-def _place(positions, lesion):
-    """Return the (2,) centroid of some pixels and their root mean square distance from it."""
-    positions = positions.astype(np.int32)
-    rows = positions // lesion.mask.shape[1]
-    columns = positions - rows * lesion.mask.shape[1]
-    means, deviations = np.stack([cv2.meanStdDev(axis) for axis in (rows, columns)], axis=1)[..., 0, 0]
-    return means, np.linalg.norm(deviations)
+def _place(mask):
+    """Return the (2,) centroid of a mask, x and y, and the root mean square distance of its pixels from it."""
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    area = max(moments["m00"], 1)
+    return np.array([moments["m10"], moments["m01"]]) / area, np.sqrt((moments["mu20"] + moments["mu02"]) / area)

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dermfeat.lesion import bounding_box
-from dermfeat.measures.color import percentile_of
-from dermfeat.measures.detail import disc
+from dermfeat.measures.color import ascending, mean_color, nearest_rank
+from dermfeat.measures.color_areas import WHOLE, chosen, dilated, opened, parts, view_of
 
 REFERENCE_SKIN = 205, 160, 140  # sRGB of light skin, individual typology angle about 48 degrees
 BRIGHTNESS_GAIN = 0.5, 1.7  # range of the factor on linear light; less room upwards, where skin may be dark by nature
@@ -31,6 +30,8 @@ TYPICAL_COLORS = {  # CIELAB on the reference skin: the less saturated colours t
     "black": [(10, 12, 8), (17, 6, 2)],
 }
 BRIGHT = ((92 + 16) / 116) ** 3  # luminance where L* is 92
+SIDE = 208  # pixels of the equivalent diameter above which a lesion is reduced to see its larger areas
+LEAST_GRAY = 0.001  # twice the share of gray to blue pixels below which no specks are looked for
 SKIN_LIKE = len(DERMOSCOPIC_COLORS) + 1  # label of lesion pixels that have the colour of the skin
 
 
@@ -82,17 +83,23 @@ def find_colors(lesion, *, min_delta_e=10.0):
     (H, W) uint8 ndarray
         0 outside the lesion, 1 to 6 the colours in the order of `DERMOSCOPIC_COLORS`, 7 skin-like.
     """
-    light = lesion.once(_light)
-    inside, skin = (_to_lab(rgb[None], light) for rgb in (lesion.rgb_inside, lesion.rgb_skin))
-    inside, skin = np.vstack([*cv2.split(inside), np.ones(inside.shape[:2], np.float32)]), cv2.mean(skin)[:3]
-    references, first_of_color = _palette()
-    distance = np.stack([part.min(axis=0) for part in np.split(references @ inside, first_of_color[1:])])
-    distance[0, inside[0] <= skin[0]] = np.inf
-    label = cv2.reduceArgMin(distance, 0)[0] + 1
-    label[squared_delta_e(inside[:3], skin) < min_delta_e**2] = SKIN_LIKE
-    found = np.zeros(lesion.mask.shape, np.uint8)
-    found.reshape(-1)[lesion.inside] = label
+    found, lab = np.zeros(lesion.mask.shape, np.uint8), _to_lab(lesion.image[lesion.mask][None], lesion.once(_light))
+    found[lesion.mask] = color_labels(lesion, lab[0].T, min_delta_e=min_delta_e)
     return found
+
+
+def color_labels(lesion, lab, *, min_delta_e=10.0):
+    """Return the (N,) labels of `find_colors` for (3, N) skin-referenced colours."""
+    skin, (references, first) = mean_color(lesion.once(_colors_of_skin)), _palette()
+    distances = np.split(references @ np.vstack([lab, np.ones_like(lab[:1])]), first[1:])
+    nearest = np.where(lab[0] > skin[0], distances[0].min(axis=0), np.inf)
+    label = np.ones(nearest.size, np.uint8)
+    for color, distance in enumerate(distances[1:], 2):
+        distance = distance.min(axis=0)
+        label[distance < nearest] = color
+        np.minimum(nearest, distance, out=nearest)
+    label[squared_delta_e(lab, skin) < min_delta_e**2] = SKIN_LIKE
+    return label
 
 
 def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
@@ -103,7 +110,8 @@ def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     CIELAB (smoothed by 1.5 % of the equivalent diameter) instead of their learned tree:
     ``b* < min(0.4 a* + 2, 0.35 L*, 12)``, bluer than pigment of that lightness; ``a* < 20 + b* / 2``, which leaves out
     marker ink, more violet than any veil; L* from 12 to `darker` below the skin's. Thin structures (hair, dots), small
-    areas and those that go on outside the lesion (ink, clothes, frames) are dropped.
+    areas and those that go on outside the lesion (ink, clothes, frames) are dropped. A lesion wider than 208 pixels is
+    looked at reduced to that, with 0.4 equivalent diameters round it.
 
     Parameters
     ----------
@@ -122,15 +130,17 @@ def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     (H, W) bool ndarray
         True on veil, only inside the lesion.
     """
-    box = lesion.once(_surroundings)
-    enough = least * lesion.area
-    if np.count_nonzero(_bluish(_smoothed(lesion, 0.015, box)) & lesion.mask[box]) < enough:
+    if not _common(lesion, _bluish, least):
         return np.zeros(lesion.mask.shape, bool)
-    lab = _smoothed(lesion, 0.015)
-    bluish = _bluish(lab) & (lab[0] < _soft_skin(lesion, 0.015)[0] - darker)
-    labels, area, _ = _parts(_opened(bluish, lesion, width / 2))
-    inside = np.bincount(labels.take(lesion.inside), minlength=area.size)
-    return _chosen(labels, (inside >= enough) & (inside >= (1 - beyond) * area)) & lesion.mask
+    view = view_of(lesion, lesion.mask, 0.4, SIDE)
+    lab, mask = _smoothed(lesion, 0.015, view), view.mask(lesion.mask)
+    bluish = _bluish(*lab) & (lab[0] < lesion.once(_median_skin)[0] - darker)
+    enough = least * lesion.area * view.zoom**2
+    if np.count_nonzero(bluish & mask) < enough:
+        return np.zeros(lesion.mask.shape, bool)
+    labels, area, _ = parts(opened(bluish, width / 2 * lesion.equivalent_diameter * view.zoom))
+    inside = np.bincount(labels[mask], minlength=area.size)
+    return view.paste(chosen(labels, (inside >= enough) & (inside >= (1 - beyond) * area)), lesion.mask)
 
 
 def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_contrast=4.0):
@@ -141,11 +151,12 @@ def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_co
     (near white in the image or twice as bright as skin) with their surroundings, and the outermost 4 % are left out.
 
     A white area is lighter than the median skin and than the lesion's 25th percentile, no more than 1 unit more
-    saturated than skin and at least 3 % wide.
+    saturated than skin and at least 3 % wide. A lesion wider than 208 pixels is looked at reduced to that.
 
     A speck of peppering is darker than its surroundings, which are not dark themselves; gray to blue
-    (``b* < 14``, ``a* < 20 + b* / 2``), roundish, 0.8 to 6 % wide and lies off the veil. Where a lesion is less than
-    about 100 pixels wide few can be seen.
+    (``b* < 14``, ``a* < 20 + b* / 2``), roundish, 0.8 to 6 % wide and lies off the veil. It is looked for at full size,
+    in a lesion wider than 208 pixels only near what at that size is more or less like it, and only where 0.05 % of
+    the lesion are gray to blue before smoothing. Where a lesion is less than about 100 pixels wide few can be seen.
 
     Parameters
     ----------
@@ -162,114 +173,107 @@ def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_co
     Regression
         Maps ``white`` and ``peppering``, (H, W) bool ndarrays, True only inside the lesion.
     """
-    box = lesion.once(_surroundings)
-    deep = lesion.signed_distance[box] > 0.04 * lesion.equivalent_diameter
-    seen = lesion.mask[box] & deep & ~lesion.hair[box] & ~_highlights(lesion, box)
-    maps = np.zeros((2, *lesion.mask.shape), bool)
-    maps[0][box] = _scars(lesion, box, seen, lighter, contrast, least)
-    maps[1][box] = _specks(lesion, box, seen, speck_contrast)
-    return Regression(*maps)
+    return Regression(_scars(lesion, lighter, contrast, least), _specks(lesion, speck_contrast))
 
 
-def _scars(lesion, box, seen, lighter, contrast, least):
-    light, a, b = _smoothed(lesion, 0.01, box)
-    pigment = percentile_of(light[lesion.mask[box]], 25)
-    white, enough = seen & (light > pigment + contrast), least * lesion.area
+def _scars(lesion, lighter, contrast, least):
+    skin = lesion.once(_median_skin)
+
+    def pale(light, a, b):
+        return (light > skin[0] + lighter) & (np.hypot(a, b) < np.hypot(*skin[1:]) + 1)
+
+    if not _common(lesion, pale, least):
+        return np.zeros(lesion.mask.shape, bool)
+    view = view_of(lesion, lesion.mask, 0.05, SIDE)
+    (light, a, b), mask = _smoothed(lesion, 0.01, view), view.mask(lesion.mask)
+    white, enough = mask & pale(light, a, b), least * lesion.area * view.zoom**2
     if np.count_nonzero(white) >= enough:
-        skin = _soft_skin(lesion, 0.01)
-        white &= (light > skin[0] + lighter) & (np.hypot(a, b) < np.hypot(*skin[1:]) + 1)
+        white &= _seen(lesion, view) & (light > np.percentile(light[mask], 25, method="nearest") + contrast)
     if np.count_nonzero(white) < enough:
-        return np.zeros(seen.shape, bool)
-    labels, area, _ = _parts(_opened(white, lesion, 0.015))
-    return _chosen(labels, area >= enough)
+        return np.zeros(lesion.mask.shape, bool)
+    labels, area, _ = parts(opened(white, 0.015 * lesion.equivalent_diameter * view.zoom))
+    return view.paste(chosen(labels, area >= enough), lesion.mask)
 
 
-def _specks(lesion, box, seen, contrast):
-    diameter = lesion.equivalent_diameter
-    light, a, b = _smoothed(lesion, 0.006, box)
-    gray = seen & (b < 14) & (a < 20 + b / 2)
-    if not gray.any():
-        return gray
-    (around,) = _smoothed(lesion, 0.03, box, channels=1)
-    speck = gray & (light < around - contrast) & (around > 38)
-    labels, area, length = _parts(speck & ~_dilated(lesion.once(find_veil)[box], lesion, 0.03))
+def _specks(lesion, contrast):
+    none, diameter = np.zeros(lesion.mask.shape, bool), lesion.equivalent_diameter
+    if not _common(lesion, _gray, LEAST_GRAY):
+        return none
+    view, coarse = (view_of(lesion, lesion.mask, 0.05, widest) for widest in (np.inf, SIDE))
+    around = np.zeros(lesion.mask.shape, np.float32)
+    around[view.box] = _smoothed(lesion, 0.03, view, channels=1)[0]
+    if coarse.zoom < 1:
+        likely = coarse.paste(_dark_gray(lesion, coarse, around, contrast / 2, slack=1), lesion.mask)
+        if not likely.any():
+            return none
+        view = view_of(lesion, likely, 0.03)
+    speck = _dark_gray(lesion, view, around, contrast)
+    if not speck.any():
+        return none
+    veil = dilated(view.mask(lesion.once(find_veil)), 0.03 * diameter)
+    labels, area, length = parts(speck & _seen(lesion, view) & ~veil)
     large = area >= max(4, np.pi * (0.004 * diameter) ** 2)
-    return _chosen(labels, large & (length <= 0.06 * diameter) & (area >= 0.35 * length**2))
+    roundish = (length <= 0.06 * diameter) & (area >= 0.35 * length**2)
+    return view.paste(chosen(labels, large & roundish), lesion.mask)
 
 
-def largest_part(mask):
-    """Return the area in pixels of the largest connected part of a mask."""
-    return _parts(mask[bounding_box(mask)])[1][1:].max(initial=0) if mask.any() else 0
+def _dark_gray(lesion, view, around, contrast, slack=0):
+    """Return where it is gray to blue, and darker than a surrounding that is not dark itself."""
+    (light, a, b), around = _smoothed(lesion, 0.006, view), view.cut(around)
+    gray = _gray(light, a - slack, b - slack)
+    return gray & (light < around - contrast) & (around > 38) & view.mask(lesion.mask)
 
 
-def _surroundings(lesion):
-    """Return the slices of an image that hold its lesion and all that filters look at inside of it."""
-    return bounding_box(lesion.mask, round(0.05 * lesion.equivalent_diameter) + 2)
+def _seen(lesion, view):
+    """Return where regression is looked for, of a lesion's deeper part."""
+    deep = view.cut(lesion.signed_distance) > 0.04 * lesion.equivalent_diameter
+    return deep & ~view.mask(lesion.hair) & ~_highlights(lesion, view)
 
 
-def _bluish(lab):
-    light, a, b = lab
+def _common(lesion, condition, share):
+    """Return whether at least half a share of the lesion's pixels have by themselves a colour that meets a condition.
+
+    Where they have not, smoothed colours do not meet it on that share.
+    """
+    inside = lesion.once(colors_inside)
+    return inside.share @ condition(*inside.lab) > share / 2
+
+
+def _gray(light, a, b):
+    return (b < 14) & (a < 20 + b / 2)
+
+
+def _bluish(light, a, b):
     return (b < np.minimum(0.4 * a + 2, 0.35 * light)) & (b < 12) & (a < 20 + b / 2) & (light > 12)
 
 
-def _highlights(lesion, box):
-    image = lesion.image[box]
-    luminance = cv2.transform(cv2.LUT(image, np.minimum(lesion.once(_light), 1)), LUMINANCE[None])
-    bright = (cv2.inRange(image, (240,) * 3, (255,) * 3) > 0) | (luminance > BRIGHT)
-    return _dilated(bright, lesion, 0.02)
+def _highlights(lesion, view):
+    light = np.minimum(lesion.once(_light), 1)
+
+    def bright(image):
+        luminance = cv2.transform(cv2.LUT(image, light), LUMINANCE[None])
+        return (cv2.inRange(image, (240,) * 3, (255,) * 3) > 0) | (luminance > BRIGHT)
+
+    if not bright(lesion.inside_colors.rgb[None]).any():
+        return np.False_
+    return dilated(bright(view.cut(lesion.image)), 0.02 * lesion.equivalent_diameter * view.zoom)
 
 
-def _smoothed(lesion, share, box=..., channels=3):
-    """Return skin-referenced L*, a*, b* of the image smoothed by a share of the equivalent diameter."""
-    planes, size = cv2.split(_soft(lesion, share, box))[:channels], lesion.image[box].shape[1::-1]
-    return [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
+def _smoothed(lesion, share, view=WHOLE, channels=3):
+    """Return skin-referenced L*, a*, b* of the image smoothed by a share of the equivalent diameter.
 
-
-def _soft_skin(lesion, share):
-    """Return the median over the skin of what `_soft` returns."""
-    box = bounding_box(lesion.skin, round(3 * share * lesion.equivalent_diameter))
-    lab = _soft(lesion, share, box)
-    skin = cv2.resize(lesion.skin[box] * np.uint8(255), lab.shape[1::-1], interpolation=cv2.INTER_AREA)
-    return percentile_of(np.ascontiguousarray(lab[skin >= min(128, skin.max())].T), 50)
-
-
-def _soft(lesion, share, box):
-    """Return smoothed skin-referenced CIELAB of a box of the image, reduced by a power of two of at most sigma / 1.5.
-
-    So it lies nearer to the Gaussian mean than 8-bit smoothing at full size, whose rounding it averages.
-    The mean of `pace` pixels and the linear interpolation back have variances of (pace² - 1) / 12 and pace² / 6.
+    The image is reduced by a power of two of at most sigma / 1.5 on the way. So this lies nearer to the Gaussian mean
+    than 8-bit smoothing at full size, whose rounding it averages. The mean of `pace` pixels and the linear
+    interpolation back have variances of (pace² - 1) / 12 and pace² / 6.
     """
-    sigma, image = max(share * lesion.equivalent_diameter, 0.7), lesion.image[box]
-    pace = 2 ** max(int(np.log2(sigma / 1.5)), 0)
+    sigma, image = max(share * lesion.equivalent_diameter * view.zoom, 0.7), view.cut(lesion.image)
+    pace, size = 2 ** max(int(np.log2(sigma / 1.5)), 0), image.shape[1::-1]
     if pace > 1:
-        size = [max(round(side / pace), 1) for side in image.shape[1::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, [max(round(side / pace), 1) for side in size], interpolation=cv2.INTER_AREA)
         sigma = np.sqrt(sigma**2 - (3 * pace**2 - 1) / 12) / pace
-    return _to_lab(cv2.GaussianBlur(image, (0, 0), sigma), lesion.once(_light))
-
-
-def _opened(mask, lesion, share):
-    """Return a mask without what a disc with this radius, a share of the equivalent diameter, does not fit into."""
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _brush(lesion, share)) > 0
-
-
-def _dilated(mask, lesion, share):
-    return cv2.dilate(mask.astype(np.uint8), _brush(lesion, share)) > 0 if mask.any() else mask
-
-
-def _brush(lesion, share):
-    return disc(max(round(share * lesion.equivalent_diameter), 1))
-
-
-def _parts(mask):
-    """Return a map of the connected parts of a mask, their areas and their lengths; number 0 is what is not in it."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    return labels, stats[:, cv2.CC_STAT_AREA], stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
-
-
-def _chosen(labels, kept):
-    kept[0] = False
-    return kept.take(labels)
+    lab = _to_lab(cv2.GaussianBlur(image, (0, 0), sigma), lesion.once(_light))
+    planes = [cv2.extractChannel(lab, channel) for channel in range(channels)]
+    return [cv2.resize(plane, size) for plane in planes] if pace > 1 else planes
 
 
 @cache
@@ -289,9 +293,27 @@ def squared_delta_e(lab, reference):
     return sum((channel - np.float32(value)) ** 2 for channel, value in zip(lab, reference, strict=True))
 
 
+def colors_inside(lesion):
+    """Return the `Colors` of the lesion with skin-referenced CIELAB."""
+    return _referenced(lesion.inside_colors, lesion)
+
+
+def _colors_of_skin(lesion):
+    return _referenced(lesion.skin_colors, lesion)
+
+
+def _referenced(colors, lesion):
+    return colors._replace(lab=np.ascontiguousarray(_to_lab(colors.rgb[None], lesion.once(_light))[0].T))
+
+
+def _median_skin(lesion):
+    colors = lesion.once(_colors_of_skin)
+    return [nearest_rank(ascending(channel, colors.count), 50) for channel in colors.lab]
+
+
 def _light(lesion, lightness=1.0, cast=1.0):
     """Return a table of the linear light of 8-bit red, green and blue that brings the median skin to the reference."""
-    skin = np.maximum(_linear(_median_rgb(lesion.rgb_skin)), 1e-3)
+    skin = np.maximum(_linear(_median_rgb(lesion.skin_colors)), 1e-3)
     gains = _linear(np.array(REFERENCE_SKIN)) / skin
     brighter = _linear(np.array(REFERENCE_SKIN)) @ LUMINANCE / (skin @ LUMINANCE)
     gains = np.clip(brighter, *BRIGHTNESS_GAIN) ** lightness * np.clip(gains / brighter, *CAST_GAIN) ** cast
@@ -299,9 +321,9 @@ def _light(lesion, lightness=1.0, cast=1.0):
 
 
 def _median_rgb(colors):
-    middle = (len(colors) - 1) // 2, len(colors) // 2
-    counts = (cv2.calcHist([colors[None]], [channel], None, [256], [0, 256]) for channel in range(3))
-    return np.array([np.searchsorted(np.cumsum(count), middle, side="right").mean() for count in counts])
+    up_to = [np.cumsum(np.bincount(channel, colors.count, 256)) for channel in colors.rgb.T]
+    pixels = colors.count.sum()
+    return np.array([np.searchsorted(one, ((pixels - 1) // 2, pixels // 2), side="right").mean() for one in up_to])
 
 
 def _linear(srgb):

@@ -5,11 +5,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from dermfeat.lesion import converted
+
 SIDE = 256  # pixels of the equivalent diameter above which a lesion is reduced: dots are some four pixels wide then
 MARGIN = 0.2  # room round the lesion, in equivalent diameters
 SKIN = 70.0  # L* that the skin's median is brought to
 EXPOSURE = 0.7, 1.4  # within these factors
 WIDE = 5  # pixels: standard deviation from which a blur works on the plane at half the size
+FINE = 192  # pixels of the equivalent diameter from which half the size is enough for what is wider than dots
 SECOND = np.float32(
     [
         [[0, 0.5, 0], [0.5, -2, 0.5], [0, 0.5, 0]],
@@ -24,17 +27,25 @@ class Detail(NamedTuple):
 
     lightness: np.ndarray  # (h, w) float32, L* at an exposure that gives the skin's median 70
     mask: np.ndarray  # (h, w) bool, `shape_mask`
+    field: np.ndarray  # (h, w) bool, field of view
+    around: np.ndarray  # (h, w) bool, surrounding skin
     depth: np.ndarray  # (h, w) float32, distance to the edge in pixels of this grid, positive inside
     hair: np.ndarray  # (h, w) bool, one pixel wider
     box: tuple  # slices of the image that the grid covers
     diameter: float  # equivalent diameter in pixels of this grid
     halfway: float  # L* halfway from the lesion's median to the skin's
+    exposure: float  # what L* + 16 has been multiplied by
     skin: float  # the skin's median L*, 70 unless the image is very dark or bright
 
     def to_image(self, points):
         """Return (N, 2) rows and columns of the image for those of this grid."""
         corner = [side.start for side in self.box]
         return (points + 0.5) * self.pace - 0.5 + corner
+
+    def from_image(self, points):
+        """Return (N, 2) rows and columns of this grid for those of the image."""
+        corner = [side.start for side in self.box]
+        return (points - corner + 0.5) / self.pace - 0.5
 
     def paste(self, part, shape):
         """Return an array of the image's shape that is `part` where this grid lies and 0 elsewhere."""
@@ -56,23 +67,50 @@ def detail(lesion):
     high = np.minimum(np.ceil(lesion.contour.max(axis=0)[::-1] + margin).astype(int) + 1, lesion.mask.shape)
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     zoom = min(1, SIDE / lesion.equivalent_diameter)
+    way = cv2.INTER_LINEAR if zoom > 0.5 else cv2.INTER_AREA  # the first would skip pixels
     size = np.maximum(np.rint((high - low) * zoom), 1).astype(int)[::-1].tolist()
 
-    def reduced(plane, interpolation=cv2.INTER_AREA):
-        return plane if zoom == 1 else cv2.resize(plane, size, interpolation=interpolation)
+    def reduced(plane, way=way):
+        return plane if zoom == 1 else cv2.resize(plane, size, interpolation=way)
 
-    share = reduced(lesion.shape_mask[box] * np.uint8(254))
-    skin, inside = (median(lightness) for lightness in (lesion.lab_skin[0], lesion.lab_inside[0]))
+    share, field, around, hair = (
+        reduced(mask[box] * np.uint8(254)) for mask in (lesion.shape_mask, lesion.field, lesion.skin, lesion.hair)
+    )
+    lightness = cv2.extractChannel(converted(lesion.image[box], cv2.COLOR_RGB2LAB), 0)
+    skin, inside = (median(np.repeat(part.lab[0], part.count)) for part in (lesion.skin_colors, lesion.inside_colors))
     exposure = np.clip((SKIN + 16) / (skin + 16), *EXPOSURE)  # L* + 16 is proportional to the cube root of luminance
     return Detail(
-        lightness=(reduced(cv2.extractChannel(lesion.lab[box], 0)) + 16) * np.float32(exposure) - 16,
+        lightness=(reduced(lightness, cv2.INTER_AREA) + 16) * np.float32(exposure) - 16,
         mask=share > min(127, share.max() / 2),
-        depth=reduced(lesion.signed_distance[box], cv2.INTER_LINEAR) * np.float32(zoom),
-        hair=cv2.dilate(reduced(lesion.hair[box] * np.uint8(254)), np.ones((3, 3))) > 0,
+        field=field > 127,
+        around=around > 127,
+        depth=reduced(lesion.signed_distance[box]) * np.float32(zoom),
+        hair=cv2.dilate(hair, np.ones((3, 3))) > 0,
         box=box,
         diameter=lesion.equivalent_diameter * zoom,
         halfway=((skin + inside) / 2 + 16) * exposure - 16,
+        exposure=float(exposure),
         skin=(skin + 16) * exposure - 16,
+    )
+
+
+def coarse(lesion):
+    """Return the `Detail` at half the size where its diameter is 192 pixels or more: for what is wider than dots."""
+    view = lesion.once(detail)
+    if view.diameter < FINE:
+        return view
+    size = _half(view.mask.shape)
+    lightness, depth = (cv2.resize(plane, size) for plane in (view.lightness, view.depth / 2))
+    masks = (view.mask, view.field, view.around, view.hair)
+    mask, field, around, hair = (cv2.resize(part * np.uint8(254), size) for part in masks)
+    return view._replace(
+        lightness=lightness,
+        mask=mask > 127,
+        field=field > 127,
+        around=around > 127,
+        depth=depth,
+        hair=hair > 0,
+        diameter=view.diameter / 2,
     )
 
 
@@ -84,16 +122,20 @@ def median(values):
 
 
 def blurred(plane, scale):
-    """Return a float32 plane blurred by a Gaussian; a wide one works on the plane at half the size.
+    """Return a float32 plane blurred by a Gaussian; a wide one works on the plane at half the size, and so on.
 
     Halving and doubling blur by a variance of one pixel each, which the Gaussian leaves out.
     """
     if scale < WIDE:
         return cv2.GaussianBlur(plane, (0, 0), scale)
-    room = 2 * int(1.5 * scale)  # the half-size plane's own borders are not the same at all four sides
+    room = 2 * int(scale)  # the half-size plane's own borders are not the same at all four sides
     wide = cv2.copyMakeBorder(plane, room, room, room, room, cv2.BORDER_REFLECT_101)
-    half = cv2.GaussianBlur(cv2.pyrDown(wide), (0, 0), np.sqrt(scale**2 - 2) / 2)
+    half = blurred(cv2.pyrDown(wide), np.sqrt(scale**2 - 2) / 2)
     return cv2.pyrUp(half, dstsize=wide.shape[::-1])[room:-room, room:-room]
+
+
+def _half(shape):
+    return [(side + 1) // 2 for side in shape[::-1]]
 
 
 def curvatures(soft, scale):

@@ -14,6 +14,7 @@ FAINT = 0.2  # weaker curvature of a candidate, by the contrast asked for; a dis
 ROUND = 0.4  # smallest ratio of a candidate's two curvatures; 0 on a line
 RAYS = 24  # directions in which a candidate is left
 POINTS = np.arange(0.25, 2, 0.25)  # places on each ray, in radii
+NEIGHBORS = np.ones((3, 3), np.uint8)
 OUTSIDE = 4  # the first of them that is outside: 1.25 radii
 FINER = 4  # steps by which the image that rays run through is less blurred than the scale of the candidate
 CLOSED = 0.6  # share of the contrast by which L* rises in a direction that is not open
@@ -82,7 +83,8 @@ def dots_and_globules(lesion, *, globule_radius=0.016, **detection):
     if len(blobs):
         offset = blobs[:, :2].mean(axis=0) - lesion.centroid
         rows, columns = np.rint(blobs[:, :2]).astype(int).T
-        outer = median(lesion.signed_distance[lesion.shape_mask])
+        inside = lesion.once(detail).box
+        outer = median(lesion.signed_distance[inside][lesion.shape_mask[inside]])
         measured["blobs_offset"] = np.hypot(*offset) / lesion.equivalent_diameter
         measured["blobs_outer_share"] = (lesion.signed_distance[rows, columns] < outer).mean()
     return {name: float(value) for name, value in measured.items()}
@@ -124,13 +126,15 @@ def find_blobs(lesion, *, contrast=6.0, open_directions=3, unevenness=0.3):
     near = bounding_box(dark, int(np.ceil(3 * radii[-1])))
     planes, peaks = _peaks(view.lightness[near], dark[near], radii, FAINT * contrast)
     ground = blurred(view.lightness, GROUND * view.diameter)[near]
-    finer = [max(level - FINER, 0) for level in range(len(radii))]
-    flat = [plane - ground for plane in planes[: finer[-1] + 1]]
-    values = [_along_rays(flat[k], *peak[:2], radius) for k, peak, radius in zip(finer, peaks, radii, strict=True)]
     level = np.repeat(np.arange(len(radii)), [len(peak[0]) for peak in peaks])
     rows, columns, curvature = np.concatenate(peaks, axis=1)
+    finer = np.maximum(level - FINER, 0)
+    values = [
+        _along_rays(planes[k] - ground, rows[finer == k], columns[finer == k], radii[level[finer == k]])
+        for k in range(max(len(radii) - FINER, 1))
+    ]
     rise, opened, spread, width = _rises(np.concatenate(values, axis=2), radii[level])
-    width = np.sqrt(np.maximum(width**2 - np.log(2) * radii[finer][level] ** 2, 0.25))  # without that plane's blur
+    width = np.sqrt(np.maximum(width**2 - np.log(2) * radii[finer] ** 2, 0.25))  # without that plane's blur
     asked = contrast * (1 + DOUBT * opened) * np.clip(width / (DOT * view.diameter), 1, UNEVEN_GROUND)
     kept = (rise >= asked) & (opened <= open_directions) & (spread <= unevenness) & (width <= WIDER * radii[level])
     blobs = _separate(np.column_stack([rows, columns, width, rise, APART * radii[level], curvature])[kept])
@@ -140,28 +144,29 @@ def find_blobs(lesion, *, contrast=6.0, open_directions=3, unevenness=0.3):
 
 def _peaks(lightness, dark, radii, least):
     """Return, for each radius, the blurred L* and rows, columns and values of the weaker curvature's maxima."""
-    planes, weaker, round_enough = [], [], []
+    planes, found, before = [], [], lightness
     for radius, finer in zip(radii, [0, *radii], strict=False):
         further = np.sqrt((radius**2 - finer**2) / 2)  # what is blurred already is blurred on
         planes.append(cv2.GaussianBlur(planes[-1] if planes else lightness, (0, 0), further))
         mean, *apart = curvatures(planes[-1], radius / np.sqrt(2))
-        weaker.append(mean - cv2.magnitude(*apart))
-        round_enough.append((1 + ROUND) * weaker[-1] > 2 * ROUND * mean)
-    peaks = []
-    for level, here in enumerate(weaker):
-        around = cv2.dilate(here, np.ones((3, 3)))
-        for other in weaker[max(level - 1, 0) : level + 2]:
-            around = cv2.max(around, other, dst=around)
-        place = np.flatnonzero(dark & round_enough[level] & (here > least) & (here >= around))
-        peaks.append((*np.divmod(place, here.shape[1]), here.ravel()[place]))
-    return planes, peaks
+        weaker = mean - cv2.magnitude(*apart)
+        highest = cv2.compare(weaker, cv2.max(cv2.dilate(weaker, NEIGHBORS), least), cv2.CMP_GE)
+        place = np.flatnonzero(highest.view(bool) & dark)
+        value = weaker.ravel()[place]
+        peak = (1 + ROUND) * value > 2 * ROUND * mean.ravel()[place]
+        if found:
+            peak &= value >= before[place]
+            found[-1] = found[-1][:, found[-1][1] >= weaker.ravel()[found[-1][0].astype(int)]]
+        found.append(np.array([place[peak], value[peak]]))
+        before = weaker.ravel()
+    return planes, [np.array([*np.divmod(place, dark.shape[1]), value]) for place, value in found]
 
 
 def _along_rays(plane, rows, columns, radius):
-    """Return (7, 24, N) values of a plane at the places on the rays from N points."""
+    """Return (7, 24, N) values of a plane at the places on the rays from N points, of one radius each."""
     angle = 2 * np.pi * (np.arange(RAYS) + 0.5) / RAYS
-    reach = radius * POINTS[:, None]
-    places = [at + (reach * way)[..., None] for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))]
+    reach = POINTS[:, None] * radius
+    places = [at + reach[:, None] * way[:, None] for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))]
     return ndimage.map_coordinates(plane, places, order=1, mode="nearest")
 
 
@@ -172,7 +177,7 @@ def _rises(values, radius):
     of the distances at which half of the rise is reached.
     """
     centre, rim = values[0].mean(axis=0), values[OUTSIDE:].max(axis=0)
-    rise = np.median(rim, axis=0) - centre
+    rise = np.sort(rim, axis=0)[RAYS // 2 - 1 : RAYS // 2 + 1].mean(axis=0) - centre
     opened = (rim < centre + CLOSED * rise).sum(axis=0)
     risen = values > centre + rise / 2
     half = POINTS[np.where(risen.any(axis=0), risen.argmax(axis=0), -1)]

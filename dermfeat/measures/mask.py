@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from dermfeat.lesion import bounding_box
+
 
 def mask_quality(lesion):
     """Measure what the mask is worth, for a classifier to weigh the other measures by.
@@ -28,9 +30,9 @@ def mask_quality(lesion):
             Pixels of the mask in its largest piece, the only one that shape is measured on.
     """
     field, mask = lesion.field, lesion.mask
-    labels, _ = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    labels, _ = cv2.connectedComponents(mask[bounding_box(mask)].view(np.uint8), connectivity=8)
     # outside the frame counts as unseen
-    seen = cv2.erode(field.astype(np.uint8), np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    seen = cv2.erode(field.view(np.uint8), np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     x, y = lesion.contour.T
     return {
         "is_fallback": float(lesion.is_fallback),

@@ -5,17 +5,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import SIDE, blurred, curvatures, detail
+from dermfeat.measures.detail import SIDE, blurred, curvatures, detail, median
+from dermfeat.measures.texture import bounding_box
 
 MOST_ZOOM = 3  # largest magnification of small lesions; the following lengths are in equivalent diameters
 FINE, RIDGE, GROUND = 0.005, 0.008, 0.03  # standard deviations: of noise removal, of lines, of the local mean
 BLURRED = 0.6, 0.8  # smallest standard deviations of the first two in pixels of the image
 AROUND, CURVED = 0.2, 0.2  # width of the window over which a line's curvature is at least that of its root mean square
 NARROWEST, WIDEST = 0.012, 0.06  # diameters of holes
+OUTSIDE = 0.1  # distance from the lesion beyond which there is no hole that lies in it for the most part
 RESOLVED = 2  # smallest diameter of a hole in pixels of the image
 SLIM, RAGGED = 0.2, 0.5  # least minor by major axis; least area by that of the ellipse with the same moments
-RAYS, RAY = 16, np.arange(0.6, 2.7, 0.2)  # directions in which a hole is left; places on the way, in its radii
-OPEN = 0.75  # quantile of the directions, by lightness, in which a line must lie: holes may have a gap
+RAYS = 16  # directions in which a hole is left
+RAY = np.arange(0.6, 2.7, 0.2, dtype=np.float32)  # places on the way, in its radii
 
 
 class Grid(NamedTuple):
@@ -23,11 +25,13 @@ class Grid(NamedTuple):
 
     light: np.ndarray  # (h, w) float32, L* without noise
     band: np.ndarray  # (h, w) float32, L* above the local mean
-    dark: np.ndarray  # (h, w) bool, where lines run
+    dark: np.ndarray  # (h, w) bool, where lines run, in the lesion or near it
     mask: np.ndarray  # (h, w) bool, the lesion within the field of view
-    skin: np.ndarray  # (h, w) bool
+    noise: float  # standard deviation of the band in the surrounding skin
     unit: float  # equivalent diameter in pixels
     pixel: float  # width of a pixel of the image
+    box: tuple  # slices of the whole view, magnified, that the grid covers
+    shape: tuple  # of that view
 
 
 class Parts(NamedTuple):
@@ -43,19 +47,26 @@ def mesh_grid(lesion):
     view = lesion.once(detail)
     zoom = float(np.clip(SIDE / view.diameter, 1, MOST_ZOOM))
     size = np.rint(np.array(view.mask.shape[::-1]) * zoom).astype(int).tolist()
-    masks = lesion.shape_mask[view.box] & lesion.field[view.box], lesion.skin[view.box]
-    light, mask, skin = (
-        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
-        for plane in (view.lightness, *(part * np.uint8(254) for part in masks))
+    masks = (view.mask & view.field, view.depth > -OUTSIDE * view.diameter, view.around)
+    light, mask, near, skin = (
+        cv2.resize(plane, size) for plane in (view.lightness, *(part * np.uint8(254) for part in masks))
     )
     unit, pixel = view.diameter * zoom, zoom / view.pace.mean()
     fine, ridge = (max(part * unit, least * pixel) for part, least in zip((FINE, RIDGE), BLURRED, strict=True))
-    across = dark_ridges(light, ridge)
-    window = 2 * round(AROUND * unit / 2) + 1
-    dark = across > CURVED * np.sqrt(np.maximum(cv2.blur(across**2, (window, window)), 0))
     smooth = cv2.GaussianBlur(light, (0, 0), fine)
     band = smooth - blurred(light, max(GROUND * unit, fine))
-    return Grid(smooth, band, dark, mask > 127, skin > 127, unit, pixel)
+    dark = _lines(dark_ridges(light, ridge), unit) & (near > 127)
+    skin = np.abs(band[skin > 127])
+    noise = 1.4826 * median(skin) if skin.size else 0
+    box = bounding_box(near > 127)
+    inner = (np.ascontiguousarray(plane[box]) for plane in (smooth, band, dark, mask > 127))
+    return Grid(*inner, noise, unit, pixel, box, light.shape)
+
+
+def _lines(across, unit):
+    """Return where the curvature upwards is a share, at least, of the root mean square of that round the place."""
+    power, window = across * across, 2 * round(AROUND * unit / 2) + 1
+    return (across > 0) & (power > CURVED**2 * cv2.blur(power, (window, window)))
 
 
 def dark_ridges(plane, scale):
@@ -65,19 +76,19 @@ def dark_ridges(plane, scale):
 
 
 def closed_parts(grid):
-    """Return the parts between lines that are as wide as holes, roundish and for the most part in the lesion."""
-    _, labels, stats, centres = cv2.connectedComponentsWithStats((~grid.dark).astype(np.uint8), connectivity=4)
+    """Return the parts between lines that are as wide as holes and for the most part in the lesion."""
+    _, labels, stats, centres = cv2.connectedComponentsWithStats((~grid.dark).view(np.uint8), connectivity=4)
     low, high = stats[:, :2], stats[:, :2] + stats[:, 2:4]
     uncut = (low > 0).all(axis=1) & (high < grid.dark.shape[::-1]).all(axis=1)
     diameters = np.sqrt(4 * stats[:, cv2.CC_STAT_AREA] / np.pi) / grid.unit
     narrowest = max(NARROWEST, RESOLVED * grid.pixel / grid.unit)
     fits = uncut & (diameters >= narrowest) & (diameters <= WIDEST)
     fits[0] = False
-    places = np.flatnonzero(fits[labels])
-    number = (np.cumsum(fits) - 1)[labels.ravel()[places]]
+    places = np.flatnonzero(fits.take(labels))
+    number = (np.cumsum(fits) - 1).take(labels.ravel().take(places))
     parts = Parts(places, number, centres[fits, ::-1], diameters[fits])
     (inside,) = means(parts, grid.mask)
-    return chosen(parts, np.flatnonzero((inside > 0.5) & _roundish(parts, grid.mask.shape[1])))
+    return chosen(parts, np.flatnonzero(inside > 0.5))
 
 
 def chosen(parts, numbers):
@@ -93,10 +104,10 @@ def means(parts, *planes):
     """Return the mean of planes over the pixels of each part."""
     count = len(parts.diameters)
     size = np.bincount(parts.number, minlength=count)
-    return [np.bincount(parts.number, plane.ravel()[parts.places], minlength=count) / size for plane in planes]
+    return [np.bincount(parts.number, plane.ravel().take(parts.places), minlength=count) / size for plane in planes]
 
 
-def _roundish(parts, width):
+def roundish(parts, width):
     """Return which parts are neither slim nor ragged, from their second moments."""
     number, (rows, columns) = parts.number, np.divmod(parts.places, width)
     area = np.bincount(number, minlength=len(parts.diameters))
@@ -109,16 +120,20 @@ def _roundish(parts, width):
 
 
 def heights(grid, parts):
-    """Return how far each hole lies above the lines round it: in the mean, and where they are light."""
+    """Return how far each hole lies above the lines round it: in the mean, and above the third quartile of them.
+
+    So a hole may have a gap.
+    """
     (level,) = means(parts, grid.band)
     if not len(level):
         return level, level
-    angle = 2 * np.pi * (np.arange(RAYS)[:, None] + 0.5) / RAYS
-    reach = 0.5 * grid.unit * RAY[:, None, None] * parts.diameters
+    angle = 2 * np.pi * (np.arange(RAYS, dtype=np.float32)[:, None] + 0.5) / RAYS
+    reach = np.float32(0.5 * grid.unit) * RAY[:, None, None] * np.float32(parts.diameters)
     y, x = (
-        (centre + reach * way).astype(np.float32).reshape(-1, len(level))
+        (np.float32(centre) + reach * way).reshape(-1, len(level))
         for centre, way in zip(parts.centres.T, (np.sin(angle), np.cos(angle)), strict=True)
     )
     along = cv2.remap(grid.band, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     line = along.reshape(len(RAY), RAYS, -1).min(axis=0)
-    return level - line.mean(axis=0), level - np.quantile(line, OPEN, axis=0)
+    lighter = np.sort(line, axis=0)[-RAYS // 4 - 1 :]
+    return level - line.mean(axis=0), level - (3 * lighter[0] + lighter[1]) / 4  # the third quartile

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from dermfeat.lesion import pixels
-from dermfeat.measures.detail import detail, disc, median
-from dermfeat.measures.network_holes import chosen, closed_parts, heights, means, mesh_grid
+from dermfeat.measures.detail import detail, disc
+from dermfeat.measures.network_holes import chosen, closed_parts, heights, means, mesh_grid, roundish
 from dermfeat.measures.texture import bounding_box
 
 EVEN = 0.55  # least height above the line there by the mean height: between dots and globules the rim varies more
@@ -120,10 +120,9 @@ def find_network(lesion, *, contrast=0.014, over_skin=2.0, neighbors=4, holes=8)
     parts = closed_parts(grid)
     mean, least = heights(grid, parts)
     (light,) = means(parts, grid.light)
-    skin = np.abs(grid.band[grid.skin])
-    deviation = 1.4826 * median(skin) if skin.size else 0
-    clear = least > np.maximum(contrast * (light + 16), over_skin * deviation)
+    clear = least > np.maximum(contrast * (light + 16), over_skin * grid.noise)
     kept = np.flatnonzero(clear & (least > EVEN * mean))
+    kept = kept[roundish(chosen(parts, kept), grid.mask.shape[1])]
     kept = kept[_crowded(parts.centres[kept], parts.diameters[kept], grid.unit, neighbors)]
     if len(kept) < max(holes, 1):
         return Network(*[np.zeros(lesion.mask.shape, bool)] * 3, 0, np.zeros(0), np.zeros(0), 0)
@@ -167,20 +166,15 @@ def _network(lesion, grid, area, box, parts, contrasts):
     """Return the network on the image's grid, its lines at half their depth."""
     band, holes = grid.band[box], _painted(parts, grid.mask.shape)[box] > 0
     lines = area & grid.dark[box]
+    holes_level = _local_mean(band, area & holes, BESIDE * grid.unit)
     for _ in range(2):  # once with all that is curved, once with what is dark
-        levels = [_local_mean(band, part, BESIDE * grid.unit) for part in (area & holes, lines)]
-        lines = area & ~holes & (band < sum(levels) / 2)
-    maps = (_in_image(lesion, part, box, grid.mask.shape) for part in (area, lines, holes))
+        lines = area & ~holes & (band < (holes_level + _local_mean(band, lines, BESIDE * grid.unit)) / 2)
+    kinds = np.zeros(grid.shape, np.uint8)
+    kinds[grid.box][box] = area * np.uint8(1) + lines * np.uint8(2) + holes * np.uint8(4)
+    kinds = lesion.once(detail).paste(kinds, lesion.mask.shape)
     share = area.sum() / max(grid.mask.sum(), 1)
-    return Network(*maps, share, parts.diameters, contrasts, min(_width(lines, area) / grid.unit, 1))
-
-
-def _in_image(lesion, part, box, shape):
-    view = lesion.once(detail)
-    whole = np.zeros(shape, np.float32)
-    whole[box] = part
-    whole = cv2.resize(whole, view.mask.shape[::-1], interpolation=cv2.INTER_AREA)
-    return view.paste((whole >= 0.5).astype(np.uint8), lesion.mask.shape) > 0
+    width = min(_width(lines, area) / grid.unit, 1)
+    return Network(*((kinds & kind) > 0 for kind in (1, 2, 4)), share, parts.diameters, contrasts, width)
 
 
 def _local_mean(values, area, width):

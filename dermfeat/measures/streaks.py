@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from dermfeat.measures.detail import blurred, curvatures, detail, disc
+from dermfeat.measures.detail import blurred, coarse, curvatures, detail, disc
 
 RING = 0.15  # equivalent diameters
 SCALES = (0.008, 0.013)  # equivalent diameters; a line is about two to three of these wide
@@ -13,6 +13,9 @@ BAR = 0.4  # curvature, times the scale squared, by the contrast of a dark bar a
 STRAIGHT = 0.035  # half-length of the piece of the normal that is averaged over, in equivalent diameters
 STEPS = np.float32([-1, -0.5, 0.5, 1])  # points on it besides its middle, in half-lengths
 STRONGEST = 10.0  # L* that a point counts at most, so that a dark node of a network cannot stand for a line
+APART = 85  # pixels of the diameter by pixels between those that are looked at first: lines are wider
+LIKELY = 0.25  # share of `contrast` from which on their neighbours are looked at, too
+ROW = 256  # of them are looked at side by side, as a column may not be longer than 32767
 SMOOTHING = 0.04  # of the distance to the edge, in equivalent diameters: normals follow the outline's course
 FAINTEST = 0.5  # share of `contrast` down to which a line is followed
 BEYOND = 0.06  # equivalent diameters outside the lesion at which what goes on is a hair
@@ -28,7 +31,7 @@ SURROUNDINGS = 0.02  # equivalent diameters round a streak that its contrast is 
 def streaks(lesion, *, ring=RING, **detection):
     """Measure how many streaks there are, how much of the rim they take and how evenly they lie round it.
 
-    Streaks, radial streaming and pseudopods are found by `find_streaks`. A regular starburst has them all round the
+    Streaks, radial streaming and pseudopods are found by `streak_lines`. A regular starburst has them all round the
     rim, irregular streaks (seven-point checklist) lie in parts of it. Networks drawn out towards the edge count
     as well.
 
@@ -38,7 +41,7 @@ def streaks(lesion, *, ring=RING, **detection):
     ring : float
         Width of the ring along the edge in which streaks are looked for, in equivalent diameters.
     **detection : float
-        See `find_streaks`.
+        See `streak_lines`.
 
     Returns
     -------
@@ -61,26 +64,29 @@ def streaks(lesion, *, ring=RING, **detection):
     G. Argenziano et al., "Epiluminescence microscopy for the diagnosis of doubtful melanocytic skin lesions", Arch
     Dermatol 134:1563-1570, 1998.
     """
-    as_always = not detection and ring == RING
-    labels = lesion.once(find_streaks) if as_always else find_streaks(lesion, ring=ring, **detection)
+    view = lesion.once(detail)
+    labels = streak_lines(lesion, ring=ring, **detection)
     names = ("count", "share", "sectors", "irregularity", "contrast")
     values = np.zeros(5)
     if labels.any():
-        box = lesion.once(detail).box
-        labels, distance = labels[box], lesion.signed_distance[box]
-        rim = lesion.shape_mask[box] & (distance < ring * lesion.equivalent_diameter)
-        sectors = _sectors(labels, lesion.centroid - [side.start for side in box])
+        rim = view.mask & (view.depth < ring * view.diameter)
+        sectors = _sectors(labels, view.from_image(lesion.centroid))
         values = (
             labels.max(),
-            (rim & (labels > 0)).sum() / max(rim.sum(), 1),
+            np.count_nonzero(rim & (labels > 0)) / max(np.count_nonzero(rim), 1),
             (sectors > 0).mean(),
             np.abs(sectors / sectors.sum() - 1 / WINDOWS).sum() / 2,
-            _contrast(lesion.lab[box][..., 0], labels > 0, lesion.equivalent_diameter),
+            _contrast(view.lightness, labels > 0, view.diameter) / view.exposure,
         )
     return {f"streaks_{name}": float(value) for name, value in zip(names, values, strict=True)}
 
 
-def find_streaks(lesion, *, ring=RING, length=0.06, contrast=4.0):
+def find_streaks(lesion, **detection):
+    """Return the (H, W) int32 map of a lesion's streaks: its `streak_lines`."""
+    return lesion.once(detail).paste(streak_lines(lesion, **detection), lesion.mask.shape)
+
+
+def streak_lines(lesion, *, ring=RING, length=0.06, contrast=4.0):
     """Return where dark lines run across the lesion's rim.
 
     Across the rim means along the normal of the smoothed outline. Where L*, blurred at two scales, curves along the
@@ -105,42 +111,23 @@ def find_streaks(lesion, *, ring=RING, length=0.06, contrast=4.0):
 
     Returns
     -------
-    (H, W) int32 ndarray
-        0 where there is none, else the number of the streak from 1.
+    (h, w) int32 ndarray
+        On the grid of `detail`: 0 where there is none, else the number of the streak from 1.
     """
     view = lesion.once(detail)
-    normals = _normals(view)
-    strength = _radial_lines(view, normals)
+    normals = [cv2.resize(part, view.mask.shape[::-1]) for part in _normals(lesion.once(coarse))]
     near = (view.depth < ring * view.diameter) & (view.depth > -2 * BEYOND * view.diameter)
-    lines = (strength > FAINTEST * contrast) & near
+    strength = _along_normals(_radial_lines(view, normals), normals, view.diameter, near, LIKELY * contrast)
+    lines = strength > FAINTEST * contrast
     count, labels = cv2.connectedComponents(lines.view(np.uint8), connectivity=8)
     place = np.flatnonzero(lines)
     shaped = _have_shape_of_streaks(view, place, labels.ravel()[place], count, length)
     place = place[shaped[labels.ravel()[place]]]
     line = labels.ravel()[place]
     dark = _are_dark_lines(view, place, line, count, normals, strength, contrast)
-    number = np.where(dark, np.cumsum(dark), 0).astype(np.int32)
-    return view.paste(number[labels], lesion.mask.shape)
-
-
-def _radial_lines(view, normals):
-    """Return the contrast of dark lines along the normals of the outline, averaged along a piece of them."""
-    x, y = normals
-    turned, slanted = y * y - x * x, 2 * x * y
-
-    def at_scale(scale):
-        mean, apart, xy = curvatures(cv2.GaussianBlur(view.lightness, (0, 0), scale), scale)
-        return mean - np.maximum(mean + turned * apart + slanted * xy, 0)
-
-    strength = np.maximum(*(at_scale(max(scale * view.diameter, RESOLVED)) for scale in SCALES))
-    strength = np.minimum(strength * np.float32(2 / BAR), STRONGEST)
-    rows, columns = np.indices(strength.shape, np.float32, sparse=True)
-    reach = STRAIGHT * view.diameter
-    moved = (
-        cv2.remap(strength, columns + t * x, rows + t * y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for t in np.float32(reach) * STEPS
-    )
-    return sum(moved, strength) / (len(STEPS) + 1)
+    found = np.zeros(lines.shape, np.int32)
+    found.ravel()[place] = np.where(dark, np.cumsum(dark), 0)[line]
+    return found
 
 
 def _normals(view):
@@ -149,6 +136,44 @@ def _normals(view):
     x, y = (cv2.Sobel(depth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     size = np.maximum(cv2.magnitude(x, y), 1e-6)
     return x / size, y / size
+
+
+def _radial_lines(view, normals):
+    """Return the contrast of dark lines along the normals of the outline."""
+    x, y = normals
+    turned, slanted = y * y - x * x, 2 * x * y
+
+    def at_scale(scale):
+        mean, apart, xy = curvatures(cv2.GaussianBlur(view.lightness, (0, 0), scale), scale)
+        return mean - np.maximum(mean + turned * apart + slanted * xy, 0)
+
+    strength = np.maximum(*(at_scale(max(scale * view.diameter, RESOLVED)) for scale in SCALES))
+    return np.minimum(strength * np.float32(2 / BAR), STRONGEST)
+
+
+def _along_normals(strength, normals, diameter, near, likely):
+    """Return the mean along a piece of the normals where one pixel of some says that it may be high, else 0."""
+    apart = max(int(diameter / APART), 1)
+
+    def mean(here, rows, columns, x, y):
+        moved = (
+            cv2.remap(strength, columns + t * x, rows + t * y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for t in np.float32(STRAIGHT * diameter) * STEPS
+        )
+        return sum(moved, here) / (len(STEPS) + 1)
+
+    planes = strength, *np.indices(strength.shape, np.float32, sparse=True), *normals
+    sparse = mean(*(plane[::apart, ::apart] for plane in planes))
+    spread = cv2.dilate((sparse > likely).view(np.uint8), np.ones((3, 3)))
+    spread = cv2.resize(spread, None, fx=apart, fy=apart, interpolation=cv2.INTER_NEAREST)
+    found = np.zeros_like(strength)
+    place = np.flatnonzero(spread.view(bool)[: near.shape[0], : near.shape[1]] & near)
+    if place.size:
+        place = np.resize(place, (-(-place.size // ROW), ROW))
+        rows, columns = (part.astype(np.float32) for part in np.divmod(place, strength.shape[1]))
+        here, x, y = (plane.ravel()[place] for plane in (strength, *normals))
+        found.ravel()[place] = mean(here, rows, columns, x, y)
+    return found
 
 
 def _have_shape_of_streaks(view, place, line, count, length):
@@ -193,7 +218,7 @@ def _sectors(labels, centre):
     return sum(np.roll(area, step) for step in range(SECTOR))
 
 
-def _contrast(lightness, streaks, diameter):
+def _contrast(plane, streaks, diameter):
     brush = disc(max(round(SURROUNDINGS * diameter), 1))
     beside = (cv2.dilate(streaks.view(np.uint8), brush) > 0) & ~streaks
-    return lightness[beside].mean() - lightness[streaks].mean()
+    return plane[beside].mean() - plane[streaks].mean()

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import detail, disc, local_mean, median
+from dermfeat.measures.detail import coarse, disc, local_mean, median
 
 RIM = 0.04  # width along the lesion's edge that is not judged: pigment fades there; lengths in equivalent diameters
 FINE, COARSE = 0.005, 0.015  # standard deviations of the blurs between whose scales structure is looked for
@@ -21,7 +21,7 @@ def structureless_area(lesion, **detection):
     ----------
     lesion : Lesion
     **detection : float
-        See `find_structureless`.
+        See `bare_areas`.
 
     Returns
     -------
@@ -35,18 +35,22 @@ def structureless_area(lesion, **detection):
     ----------
     F. Nachbar et al., "The ABCD rule of dermatoscopy", J Am Acad Dermatol 30:551-559, 1994.
     """
-    bare = find_structureless(lesion, **detection) if detection else lesion.once(find_structureless)
+    view = lesion.once(coarse)
+    bare = bare_areas(view, **detection)
     share = largest = 0.0
     if bare.any():
-        view = lesion.once(detail)
-        judged = view.paste(lesion.once(_judged).astype(np.uint8), bare.shape)[view.box].sum()
-        _, _, stats, _ = cv2.connectedComponentsWithStats(bare[view.box].astype(np.uint8), connectivity=8)
-        share, largest = bare.sum() / judged, stats[1:, cv2.CC_STAT_AREA].max() / judged
+        areas = cv2.connectedComponentsWithStats(bare, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        share, largest = (area / np.count_nonzero(_judged(view)) for area in (areas.sum(), areas.max()))
     return {"structureless_share": float(share), "structureless_largest_share": float(largest)}
 
 
-def find_structureless(lesion, *, deviation=0.01, over_skin=1.25, extent=0.03):
-    """Find where the lesion has no structure.
+def find_structureless(lesion, **detection):
+    """Return the (H, W) bool map of where the lesion has no structure: its `bare_areas`."""
+    return lesion.once(coarse).paste(bare_areas(lesion.once(coarse), **detection), lesion.mask.shape) > 0
+
+
+def bare_areas(view, *, deviation=0.01, over_skin=1.25, extent=0.03):
+    """Find where a lesion has no structure.
 
     The local deviation of L* is taken between two scales: noise finer than 0.5 % of the equivalent diameter
     and shading and patches coarser than 1.5 % are left out. It is the root mean square over a window of 2 %. Where
@@ -55,7 +59,8 @@ def find_structureless(lesion, *, deviation=0.01, over_skin=1.25, extent=0.03):
 
     Parameters
     ----------
-    lesion : Lesion
+    view : Detail
+        The lesion; half the size will do, see `coarse`.
     deviation : float
         Limit of the local deviation, by the local L* + 16, so that it is the same at any exposure. 0.01 is 0.6 L* in
         a brown lesion; faint pigment networks show 0.012 and more.
@@ -67,17 +72,15 @@ def find_structureless(lesion, *, deviation=0.01, over_skin=1.25, extent=0.03):
 
     Returns
     -------
-    (H, W) bool ndarray
-        True in structureless areas.
+    (h, w) uint8 ndarray
+        1 in structureless areas.
     """
-    view = lesion.once(detail)
-    judged, skin = lesion.once(_judged), _reduced(lesion.skin, view) & ~view.hair
+    judged, skin = _judged(view), view.around & ~view.hair
     local, ground = local_deviation(view.lightness, judged | skin, view.diameter)
     noise = over_skin * median(local[skin]) if skin.any() else 0
     bare = judged & (local < np.maximum(deviation * (ground + 16), noise))
     brush = disc(max(round(extent * view.diameter), 1))
-    bare = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, brush)
-    return view.paste(bare, lesion.mask.shape) > 0
+    return cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, brush)
 
 
 def local_deviation(lightness, area, diameter):
@@ -88,13 +91,5 @@ def local_deviation(lightness, area, diameter):
     return cv2.sqrt(local_mean((fine - ground) ** 2, weights, max(WINDOW * diameter, BLURRED))), ground
 
 
-def _judged(lesion):
-    view = lesion.once(detail)
-    return (view.depth > RIM * view.diameter) & ~view.hair & _reduced(lesion.field, view)
-
-
-def _reduced(mask, view):
-    part = mask[view.box]
-    if part.all():
-        return np.ones(view.mask.shape, bool)
-    return cv2.resize(part * np.uint8(254), view.mask.shape[::-1], interpolation=cv2.INTER_AREA) > 127
+def _judged(view):
+    return (view.depth > RIM * view.diameter) & ~view.hair & view.field

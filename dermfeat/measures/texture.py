@@ -1,22 +1,32 @@
 """Texture of a lesion from neighbouring grey levels: co-occurrence and local binary patterns."""
 
+from functools import cache
+from itertools import chain
+
 import cv2
 import numpy as np
+
+from dermfeat.lesion import bounding_box
 
 STEADY = "energy", "cluster_shade", "cluster_prominence"  # hardly change with distance (r > 0.999 in dermoscopy)
 ROUNDING = 1e-3  # grey levels; what an interpolated value may lie below the centre and still count as equal
 
 
-def bounding_box(mask, margin=0):
-    """Return the slices of a mask's bounding box, widened by `margin` pixels and cut at the frame."""
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return np.s_[max(y - margin, 0) : y + height + margin, max(x - margin, 0) : x + width + margin]
-
-
 def histogram(image, mask, bins):
     """Return the share of the mask's pixels that have each of the values 0 to `bins` - 1 of a uint8 image."""
-    counts = cv2.calcHist([image], [0], mask.astype(np.uint8), [bins], [0, bins]).ravel().astype(np.float64)
+    counts = cv2.calcHist([image], [0], mask.view(np.uint8), [bins], [0, bins]).ravel().astype(np.float64)
     return counts / counts.sum()
+
+
+def gray_shares(lesion):
+    """Return the share of the lesion's pixels that have each of the 256 values of luma."""
+    box = lesion.once(mask_box)
+    return histogram(lesion.gray[box], lesion.mask[box], 256)
+
+
+def mask_box(lesion):
+    """Return the slices of rows and columns that hold the lesion's mask."""
+    return bounding_box(lesion.mask)
 
 
 def glcm(lesion, *, levels=32, distances=(1, 3, 5)):
@@ -70,21 +80,20 @@ def glcm(lesion, *, levels=32, distances=(1, 3, 5)):
     """
     if not 2 <= levels <= 255:
         raise ValueError(f"glcm: levels is {levels}. Use 2 to 255")
-    image, row = _quantised(lesion, levels, max(distances)), {}
-    for d in distances:
-        properties = haralick(cooccurrence(image, d, levels))
-        names = [name for name in properties if d == distances[0] or name not in STEADY]
-        row |= {f"glcm_{name}_d{d}": properties[name] for name in names}
+    image, row = _quantised(lesion, levels), {}
+    properties = haralick(np.stack([cooccurrence(image, d, levels) for d in distances]))
+    for i, d in enumerate(distances):
+        names = [name for name in properties if i == 0 or name not in STEADY]
+        row |= {f"glcm_{name}_d{d}": properties[name][i] for name in names}
     return row
 
 
-def _quantised(lesion, levels, border):
-    """Return the levels in the mask's bounding box, with `levels` outside the mask and in a border all round."""
-    box = bounding_box(lesion.mask)
-    low, high = np.searchsorted(np.cumsum(histogram(lesion.gray, lesion.mask, 256)), (0.01, 0.99))
+def _quantised(lesion, levels):
+    """Return the levels in the mask's bounding box, with `levels` outside the mask."""
+    box = lesion.once(mask_box)
+    low, high = np.searchsorted(np.cumsum(lesion.once(gray_shares)), (0.01, 0.99))
     table = np.clip((np.arange(256) - low) * (levels / max(high - low, 1)), 0, levels - 1).astype(np.uint8)
-    image = np.where(lesion.mask[box], cv2.LUT(lesion.gray[box], table), np.uint8(levels))
-    return cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_CONSTANT, value=int(levels))
+    return np.maximum(cv2.LUT(lesion.gray[box], table), ~lesion.mask[box] * np.uint8(levels))
 
 
 def cooccurrence(image, distance, levels):
@@ -93,7 +102,7 @@ def cooccurrence(image, distance, levels):
     Parameters
     ----------
     image : (H, W) uint8 ndarray
-        Grey levels in [0, levels]; both sides longer than `distance`.
+        Grey levels in [0, levels].
     distance : int
         Distance in pixels.
     levels : int
@@ -105,49 +114,49 @@ def cooccurrence(image, distance, levels):
         Sum 1; a single 1 at (0, 0) where there is no pair.
     """
     height, width = image.shape
+    room = cv2.copyMakeBorder(image, *[distance] * 4, cv2.BORDER_CONSTANT, value=levels)
     diagonal = round(distance / np.sqrt(2))
     counts = np.zeros((levels, levels))
     for down, right in ((0, distance), (diagonal, diagonal), (distance, 0), (diagonal, -diagonal)):
-        first = image[: height - down, max(-right, 0) : width - max(right, 0)]
-        second = image[down:, max(right, 0) : width + min(right, 0)]
-        pairs = cv2.calcHist([first, second], [0, 1], None, [levels + 1] * 2, [0, levels + 1] * 2)
-        counts += pairs[:levels, :levels]
+        y, x = distance + down, distance + right
+        pair = [image, room[y : y + height, x : x + width]]
+        counts += cv2.calcHist(pair, [0, 1], None, [levels] * 2, [0, levels] * 2)
     if not counts.any():
         counts[0, 0] = 1
     return (counts + counts.T) / (2 * counts.sum())
 
 
 def haralick(p):
-    """Return the properties that `glcm` lists of a symmetric matrix with sum 1."""
-    position = np.arange(len(p))
-    difference = np.abs(position[:, None] - position)
-    marginal = p.sum(axis=0)
+    """Return the properties that `glcm` lists of (..., levels, levels) symmetric matrices with sum 1."""
+    position = np.arange(p.shape[-1])
+    difference = np.abs(position[:, None] - position).ravel()
+    apart = np.apply_along_axis(lambda q: np.bincount(difference, q), -1, p.reshape(*p.shape[:-2], -1))
+    marginal = p.sum(axis=-1)
     mean = marginal @ position
-    variance = marginal @ (position - mean) ** 2
-    contrast = (p * difference**2).sum()
-    sums = position[:, None] + position - 2 * mean
-    cubes = p * sums**3
-    joint, single = _entropy(p), _entropy(marginal)
-    shared = max(2 * single - joint, 0)
+    variance = (marginal * (position - mean[..., None]) ** 2).sum(axis=-1)
+    sums = position[:, None] + position - 2 * mean[..., None, None]
+    cubes = p * sums * sums * sums
+    joint, single = _entropy(p, axis=(-2, -1)), _entropy(marginal)
+    shared = np.maximum(2 * single - joint, 0)
+    contrast = apart @ position**2
     return {
         "contrast": contrast,
-        "dissimilarity": (p * difference).sum(),
-        "homogeneity": (p / (1 + difference**2)).sum(),
-        "energy": np.sqrt((p**2).sum()),
-        "correlation": 1 - contrast / (2 * variance) if variance > 1e-12 else 1.0,
-        "cluster_shade": cubes.sum(),
-        "cluster_prominence": (cubes * sums).sum(),
+        "dissimilarity": apart @ position,
+        "homogeneity": apart @ (1 / (1 + position**2)),
+        "energy": np.sqrt((p**2).sum(axis=(-2, -1))),
+        "correlation": np.where(variance > 1e-12, 1 - contrast / np.maximum(2 * variance, 1e-12), 1),
+        "cluster_shade": cubes.sum(axis=(-2, -1)),
+        "cluster_prominence": (cubes * sums).sum(axis=(-2, -1)),
         "entropy": joint,
-        "difference_entropy": _entropy(np.bincount(difference.ravel(), p.ravel())),
-        "information_1": -shared / single if single > 1e-12 else 0.0,
+        "difference_entropy": _entropy(apart),
+        "information_1": np.where(single > 1e-12, -shared / np.maximum(single, 1e-12), 0),
         "information_2": np.sqrt(1 - np.exp(-2 * np.log(2) * shared)),
     }
 
 
-def _entropy(p):
-    """Return the Shannon entropy in bits of shares that sum to 1."""
-    p = p[p > 0]
-    return float(max(-(p * np.log2(p)).sum(), 0))
+def _entropy(p, axis=-1):
+    """Return the Shannon entropy in bits of shares that sum to 1 along an axis."""
+    return np.maximum(-(p * np.log2(np.where(p > 0, p, 1))).sum(axis=axis), 0)
 
 
 def lbp(lesion, *, rings=((8, 1), (16, 2))):
@@ -175,11 +184,10 @@ def lbp(lesion, *, rings=((8, 1), (16, 2))):
         ``lbp_r{1,2}_nonuniform`` : [0, 1] share
             All other pixels.
     """
-    row = {}
+    box, row = bounding_box(lesion.mask, int(np.ceil(max(radius for _, radius in rings)))), {}
+    gray, mask = lesion.gray[box], lesion.mask[box]
     for neighbours, radius in rings:
-        box = bounding_box(lesion.mask, int(np.ceil(radius)))
-        patterns = uniform_patterns(lesion.gray[box], neighbours, radius)
-        shares = histogram(patterns, lesion.mask[box], neighbours + 2)
+        shares = histogram(uniform_patterns(gray, neighbours, radius), mask, neighbours + 2)
         names = [*(f"ones_{i}" for i in range(neighbours + 1)), "nonuniform"]
         row |= {f"lbp_r{radius}_{name}": share for name, share in zip(names, shares, strict=True)}
     return row
@@ -187,28 +195,39 @@ def lbp(lesion, *, rings=((8, 1), (16, 2))):
 
 def uniform_patterns(image, neighbours, radius):
     """Return the (H, W) uint8 uniform pattern of each pixel of a uint8 image: its ones, or neighbours + 1."""
-    bits = list(_neighbours_not_darker(image, neighbours, radius))
     ones, changes = np.zeros((2, *image.shape), np.uint8)
-    for bit, last in zip(bits, [bits[-1], *bits], strict=False):
+    bits = _neighbours_not_darker(image, neighbours, radius)
+    first = last = next(bits)
+    for bit in chain(bits, [first]):
         ones += bit
         changes += bit ^ last
-    return np.where(changes <= 2, ones, np.uint8(neighbours + 1))
+        last = bit
+    return np.maximum(ones, (changes > 2) * np.uint8(neighbours + 1))
 
 
 def _neighbours_not_darker(image, neighbours, radius):
     """Yield for each neighbour on the circle 1 where it, interpolated, is not darker than the centre."""
-    margin, darker = int(np.ceil(radius)) + 1, image - np.float32(ROUNDING)
-    room = cv2.copyMakeBorder(image.astype(np.float32), *[margin] * 4, cv2.BORDER_CONSTANT)
-    angle, beside = 2 * np.pi * np.arange(neighbours) / neighbours, {}
-    for y, x in (radius * np.column_stack([-np.sin(angle), np.cos(angle)])).round(5):
-        if x not in beside:
-            beside[x] = _shifted(room, x, margin, 1)
-        yield (_shifted(beside[x], y, margin, 0) > darker).view(np.uint8)
+    (height, width), reach = image.shape, int(np.ceil(radius))
+    room, plane = cv2.copyMakeBorder(image, *[reach] * 4, cv2.BORDER_CONSTANT), image.astype(np.float32)
+    higher = np.empty_like(plane)
+    for (y, x), difference in _circle(neighbours, radius):
+        if difference is None:
+            bit = room[y : y + height, x : x + width] >= image
+        else:
+            cv2.filter2D(plane, -1, difference, dst=higher, borderType=cv2.BORDER_CONSTANT)
+            bit = higher > -ROUNDING
+        yield bit.view(np.uint8)
 
 
-def _shifted(plane, shift, margin, axis):
-    """Return a plane interpolated that many pixels further along an axis, without the margins at its ends."""
-    whole, share = divmod(shift, 1)
-    start, stop = margin + int(whole), plane.shape[axis] - margin + int(whole)
-    here, ahead = (plane[s] if axis == 0 else plane[:, s] for s in np.s_[start:stop, start + 1 : stop + 1])
-    return cv2.addWeighted(here, 1 - share, ahead, share, 0) if share else here
+@cache
+def _circle(neighbours, radius):
+    """Return where the neighbours lie and the filters that take the centre from them; None for those on a pixel."""
+    reach, angle = int(np.ceil(radius)), 2 * np.pi * np.arange(neighbours) / neighbours
+    places = (reach + radius * np.column_stack([-np.sin(angle), np.cos(angle)])).round(5)
+    near = np.maximum(1 - np.abs(np.arange(2 * reach + 1) - places[..., None]), 0)
+    filters = np.einsum("ni,nj->nij", near[:, 0], near[:, 1])
+    filters[:, reach, reach] -= 1
+    return [
+        (place.astype(int), None if (place % 1 == 0).all() else filter_)
+        for place, filter_ in zip(places, filters, strict=True)
+    ]

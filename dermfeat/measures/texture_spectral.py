@@ -5,11 +5,12 @@ from math import ceil
 import cv2
 import numpy as np
 
-from dermfeat.measures.texture import bounding_box, histogram
+from dermfeat.lesion import bounding_box
+from dermfeat.measures.texture import gray_shares, mask_box
+from dermfeat.measures.texture_gabor import gabor_magnitudes, halved, halving_variance
 
 FINEST = 4  # wavelength in pixels that is filtered at full size
-GABOR_SIGMA = 0.5622  # standard deviation of a Gabor filter's envelope in wavelengths, for one octave of bandwidth
-HALVING_BLUR = 0.6  # standard deviation in pixels of the blur before each halving
+THINNED = 2  # scale up to which the magnitude is taken at every second pixel
 FLAT = 1e-3  # grey levels below which a response is rounding
 BOX_SIDES = np.array([3, 5, 9, 17, 33])
 
@@ -19,9 +20,10 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
 
     The filters are complex, with a round Gaussian envelope of sum 1 and a bandwidth of one octave, as ``gabor_kernel``
     of scikit-image, cut at three standard deviations. They see the luma less its mean inside the lesion. For long
-    wavelengths the image is halved as long as they keep 4 pixels or more; the gain lost by halving is made good, to
-    within some 7 % of the same filter at full size. Six orientations are 15, 45, 75, 105, 135 and 165 degrees: quarter
-    turns and flips only exchange them, and what is reported does not tell one from another.
+    wavelengths the image is halved as long as they keep 4 pixels or more; the filter is changed by what halving has
+    smoothed, so that both together are the filter at full size to within some 3 %. The two shortest wavelengths are
+    looked at on every second pixel, far closer than their magnitude changes. Six orientations are 15, 45, 75, 105, 135
+    and 165 degrees: quarter turns and flips only exchange them, and what is reported does not tell one from another.
 
     Parameters
     ----------
@@ -48,40 +50,28 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
     """
     if orientations < 2 or orientations % 2:
         raise ValueError(f"gabor: orientations is {orientations}. Use an even number")
-    image, mask = _centred_luma(lesion, 2 * max(wavelengths))
-    row, scale = {}, 1
+    margin = 2 * max(wavelengths)
+    image, blur, row, scale = _window(lesion, margin), (0.0, 0.0), {}, 1
+    mask = lesion.mask[lesion.once(mask_box)].astype(np.float32)
+    mask = cv2.copyMakeBorder(mask, *[margin] * 4, cv2.BORDER_CONSTANT)
+    smaller_mask = halved(mask)
     for wavelength in wavelengths:
         while wavelength >= 2 * FINEST * scale:
-            image, mask, scale = _halved(cv2.GaussianBlur(image, (0, 0), HALVING_BLUR)), _halved_mask(mask), 2 * scale
-        box = bounding_box(mask, ceil(2 * wavelength / scale))
-        share = mask[box].ravel() / np.float32(np.count_nonzero(mask))
-        responses = (r.ravel() for r in gabor_magnitudes(image[box], wavelength / scale, orientations))
-        mean, square = np.array([(share @ r, share @ (r * r)) for r in responses], float).T
-        gain = _halving_gain(wavelength, scale)
-        level = mean.mean() / gain
+            blur = tuple((b + halving_variance(side)) / 4 for b, side in zip(blur, image.shape, strict=True))
+            image, mask, smaller_mask = halved(image), smaller_mask, halved(smaller_mask)
+            margin, scale = margin // 2, 2 * scale
+        step, weight = (2, smaller_mask) if scale <= THINNED else (1, mask)
+        spare = max(margin - ceil(2 * wavelength / scale), 0) // step
+        part = image[spare * step : len(image) - spare * step, spare * step : image.shape[1] - spare * step]
+        magnitudes = np.stack(list(gabor_magnitudes(part, wavelength / scale, orientations, step, blur)))
+        share = weight[spare : spare + magnitudes.shape[1], spare : spare + magnitudes.shape[2]].ravel()
+        share, magnitudes = share / share.sum(), magnitudes.reshape(orientations, -1)
+        mean, square = (magnitudes @ share).astype(float), (magnitudes**2 @ share).astype(float)
+        level = mean.mean()
         row[f"gabor_mean_w{wavelength}"] = level
-        row[f"gabor_variance_w{wavelength}"] = np.maximum(square - mean**2, 0).mean() / gain**2
-        row[f"gabor_anisotropy_w{wavelength}"] = mean.max() / mean.mean() if level > FLAT else 1.0
+        row[f"gabor_variance_w{wavelength}"] = np.maximum(square - mean**2, 0).mean()
+        row[f"gabor_anisotropy_w{wavelength}"] = mean.max() / level if level > FLAT else 1.0
     return row
-
-
-def gabor_magnitudes(image, wavelength, orientations):
-    """Yield the (H, W) float32 magnitude of the response at each angle and at its mirror image.
-
-    The filter is separable, and the four products of its sines and cosines serve both angles.
-    """
-    sigma = GABOR_SIGMA * wavelength
-    x = np.arange(-ceil(3 * sigma), ceil(3 * sigma) + 1)
-    envelope = np.exp(-(x**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
-    for angle in np.pi * (np.arange(orientations // 2) + 0.5) / orientations:
-        across, down = (
-            [part(2 * np.pi / wavelength * slope * x) * envelope for part in (np.cos, np.sin)]
-            for slope in (np.cos(angle), np.sin(angle))
-        )
-        rows = (cv2.filter2D(image, -1, kx[None]) for kx in across)
-        (cc, cs), (sc, ss) = ([cv2.filter2D(row, -1, ky[:, None]) for ky in down] for row in rows)
-        yield cv2.magnitude(cc - ss, sc + cs)
-        yield cv2.magnitude(cc + ss, sc - cs)
 
 
 def wavelet(lesion, *, levels=3):
@@ -109,18 +99,22 @@ def wavelet(lesion, *, levels=3):
             detail is spread evenly, small where it is in few places; 0 where there is none.
     """
     low, high = np.float32([-0.125, 0.25, 0.75, 0.25, -0.125]), np.float32([0.25, -0.5, 0.25])
-    image, mask = _centred_luma(lesion, 4 * 2**levels)
-    room = _room(mask.shape, 2**levels)
-    image = cv2.copyMakeBorder(image, *room, cv2.BORDER_REFLECT_101)
-    inside = np.flatnonzero(cv2.copyMakeBorder(mask, *room, cv2.BORDER_CONSTANT).astype(bool))
-    (height, width), row = image.shape, {}
+    coarsest, margin = 2 ** (levels - 1), 5 * 2 ** (levels - 1)
+    image, mask = _window(lesion, margin), lesion.mask[lesion.once(mask_box)].view(np.uint8)
+    image = image[: len(image) // coarsest * coarsest]
+    band, inside = np.empty_like(image), tuple(slice(margin, margin + side) for side in mask.shape)
+    power, count, shape, row = np.empty(mask.shape, np.float32), cv2.countNonZero(mask), image.shape, {}
     for level in range(1, levels + 1):
         step = 2 ** (level - 1)
-        image = image.reshape(height // step, width, step)  # channels put the neighbours of a pixel a step away
+        image = image.reshape(shape[0] // step, shape[1], step)  # channels put the neighbours of a pixel a step away
         for name, pairs in (("axial", ((low, high), (high, low))), ("diagonal", ((high, high),))):
-            power = sum(cv2.sepFilter2D(image, -1, *pair).take(inside) ** 2 for pair in pairs)
-            row[f"wavelet_{name}_energy_{level}"] = float(power.mean())
-            row[f"wavelet_{name}_entropy_{level}"] = _evenness(power)
+            power.fill(1e-20)  # outside the mask, next to nothing with a finite logarithm
+            for pair in pairs:
+                cv2.sepFilter2D(image, -1, *pair, dst=band.reshape(image.shape))
+                cv2.accumulateSquare(band[inside], power, mask)
+            total = cv2.sumElems(power)[0]
+            row[f"wavelet_{name}_energy_{level}"] = total / count
+            row[f"wavelet_{name}_entropy_{level}"] = _evenness(power, total, count)
         image = cv2.sepFilter2D(image, -1, low, low)
     return row
 
@@ -155,81 +149,72 @@ def fractal(lesion):
         ``sfta_contrast_{dark,bright}`` : [-255, 255] grey level
             Mean luma of the set less that of the lesion; 0 where the set is empty.
     """
-    box = bounding_box(lesion.mask, BOX_SIDES[-1] // 2)
-    gray, mask = lesion.gray[box], lesion.mask[box]
+    box = lesion.once(mask_box)
+    gray, mask = lesion.gray[box], lesion.mask[box].view(np.uint8)
     row = {"fractal_dimension": _surface_dimension(gray, mask, lesion.equivalent_diameter)}
-    shares, levels = histogram(gray, mask, 256), np.arange(256)
+    shares, levels = lesion.once(gray_shares), np.arange(256)
     low, high = _two_thresholds(shares)
-    for name, part in (("dark", gray <= low), ("middle", (gray > low) & (gray <= high)), ("bright", gray > high)):
-        row[f"sfta_dimension_{name}"] = _border_dimension(part & mask, mask)
-    for name, part in (("dark", shares * (levels <= low)), ("bright", shares * (levels > high))):
+    parts = {"dark": levels <= low, "middle": (levels > low) & (levels <= high), "bright": levels > high}
+    sets = cv2.copyTo(cv2.LUT(gray, sum(2**i * part.astype(np.uint8) for i, part in enumerate(parts.values()))), mask)
+    row |= {f"sfta_dimension_{name}": d for name, d in zip(parts, _border_dimensions(sets), strict=True)}
+    for name in ("dark", "bright"):
+        part = shares * parts[name]
         share = part.sum()
         row[f"sfta_share_{name}"] = share
         row[f"sfta_contrast_{name}"] = part @ levels / share - shares @ levels if share else 0.0
     return row
 
 
-def _centred_luma(lesion, margin):
-    """Return luma less its mean inside the lesion (float32) and mask (uint8) in the mask's widened bounding box."""
-    box = bounding_box(lesion.mask, margin)
-    gray, mask = lesion.gray[box], lesion.mask[box].astype(np.uint8)
-    return gray - np.float32(cv2.mean(gray, mask)[0]), mask
+def _window(lesion, margin):
+    """Return luma less its mean in the lesion (float32), up to `margin` pixels round it and mirrored past the frame."""
+    near, wide = lesion.once(mask_box), bounding_box(lesion.mask, margin)
+    spare = [abs(a - b) for n, w in zip(near, wide, strict=True) for a, b in ((n.start, w.start), (n.stop, w.stop))]
+    room = (margin - there for there in spare)
+    image = cv2.copyMakeBorder(lesion.gray[wide], *room, cv2.BORDER_REFLECT_101).astype(np.float32)
+    image -= np.float32(lesion.once(gray_shares) @ np.arange(256))
+    return image
 
 
-def _halved(image):
-    height, width = image.shape
-    return cv2.resize(image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
-
-
-def _halved_mask(mask):
-    """Return where at least half of the larger pixel lies in the mask, or the most of any pixel."""
-    share = _halved(mask * np.uint8(254))
-    return (share >= min(127, share.max())).astype(np.uint8)
-
-
-def _halving_gain(wavelength, scale):
-    """Return what `_halved` after the blur leaves of a wave by the time the pixels are `scale` wide."""
-    frequency = 2.0 ** np.arange(np.log2(scale)) / wavelength
-    return np.prod(np.exp(-2 * (np.pi * HALVING_BLUR * frequency) ** 2) * np.cos(np.pi * frequency))
-
-
-def _room(shape, reach):
-    """Return a border of at least twice the reach that makes both sides of a shape multiples of it."""
-    return [width for side in shape for width in (2 * reach, 2 * reach + -side % reach)]
-
-
-def _evenness(power):
+def _evenness(power, total, count):
     """Return the entropy of the distribution of power over pixels, divided by its maximum; 0 without power."""
-    total = float(power.sum())
-    if total <= FLAT**2 * power.size or power.size == 1:
+    if total <= FLAT**2 * count or count == 1:
         return 0.0
-    entropy = np.log(total) - float(power @ np.log(power + np.float32(1e-20))) / total
-    return float(np.clip(entropy / np.log(power.size), 0, 1))
+    entropy = np.log(total) - float(power.ravel() @ cv2.log(power).ravel()) / total
+    return float(np.clip(entropy / np.log(count), 0, 1))
 
 
 def _surface_dimension(gray, mask, diameter):
-    inside, boxes = mask.astype(np.uint8), []
-    high, low = (cv2.copyTo(values, inside) for values in (gray, cv2.bitwise_not(gray)))
-    for side, highest, lowest in zip(BOX_SIDES, _widened(high), _widened(low), strict=True):
-        span = sum(cv2.sumElems(cv2.copyTo(values, inside))[0] for values in (highest, lowest)) / mask.sum() - 255
+    (height, width), room, boxes = gray.shape, int(BOX_SIDES[-1]) // 2, []
+    planes = [
+        _widened(cv2.copyMakeBorder(cv2.copyTo(values, mask), *[room] * 4, cv2.BORDER_CONSTANT), cv2.max)
+        for values in (gray, cv2.bitwise_not(gray))
+    ]
+    for side, highest, lowest in zip(BOX_SIDES, *planes, strict=True):
+        top = room - side // 2
+        inside = (cv2.copyTo(values[top : top + height, top : top + width], mask) for values in (highest, lowest))
+        span = sum(cv2.sumElems(values)[0] for values in inside) / cv2.countNonZero(mask) - 255
         boxes.append((span * diameter / (256 * side) + 1) / side**2)
     return _slope(boxes)
 
 
-def _border_dimension(part, mask):
-    """Return the dimension of the pixels of a part of the mask that touch the rest of it."""
-    rest = (mask & ~part).astype(np.uint8)
-    border = part & cv2.dilate(rest, np.ones((3, 3), np.uint8)).astype(bool)
-    if not border.any():
-        return 0.0
-    room = cv2.copyMakeBorder(border.astype(np.uint8), *[int(BOX_SIDES[-1]) // 2] * 4, cv2.BORDER_CONSTANT)
-    return _slope([cv2.countNonZero(touched) for touched in _widened(room)] / BOX_SIDES**2)
+def _border_dimensions(sets):
+    """Return for each bit of a plane the dimension of its pixels that touch another bit; 0 where none does."""
+    room = cv2.copyMakeBorder(sets, *[int(BOX_SIDES[-1])] * 4, cv2.BORDER_CONSTANT)
+    near, middle = next(_widened(room, cv2.bitwise_or)), room[1:-1, 1:-1]
+    border = cv2.copyTo(middle, cv2.bitwise_xor(near, middle))
+    counts = np.array([[cv2.countNonZero(w & bit) for bit in (1, 2, 4)] for w in _widened(border, cv2.bitwise_or)])
+    return [_slope(n / BOX_SIDES**2) if n.all() else 0.0 for n in counts.T]
 
 
-def _widened(plane):
-    """Yield a uint8 plane's largest values in windows of each of the sides, one made from the one before."""
-    for more in np.diff(BOX_SIDES, prepend=1) + 1:
-        plane = cv2.dilate(plane, np.ones((more, more), np.uint8))
+def _widened(plane, join):
+    """Yield what `join` makes of the values in all windows of each of the sides that a plane holds."""
+    width = 1
+    for side in BOX_SIDES:
+        while width < side:
+            more = min(width, side - width)
+            plane = join(plane[more:], plane[:-more])
+            plane = join(plane[:, more:], plane[:, :-more])
+            width += more
         yield plane
 
 

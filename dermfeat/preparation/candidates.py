@@ -59,8 +59,9 @@ def quantile(values, share):
     """Return the quantile of an array as `np.quantile` does, faster."""
     place = share * (values.size - 1)
     low = int(place)
-    part = np.partition(values, (low, min(low + 1, values.size - 1)), axis=None)
-    return float(part[low] + (place - low) * (part[min(low + 1, values.size - 1)] - part[low]))
+    part = np.partition(values, low, axis=None)
+    above = part[low + 1 :].min() if low + 1 < part.size else part[low]
+    return float(part[low] + (place - low) * (above - part[low]))
 
 
 @lru_cache(8)

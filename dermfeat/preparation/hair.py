@@ -119,14 +119,20 @@ def _thin(rgb, side, threshold):
     """Return as 0-1 where something dark is narrow in one direction and not in another."""
     size = _odd(WIDTH * side)
     padded = cv2.copyMakeBorder(rgb, size, size, size, size, cv2.BORDER_REPLICATE)
-    closings = [cv2.morphologyEx(padded, cv2.MORPH_CLOSE, line) for line in _lines(size, ANGLES)]
-    highest, lowest = closings[0], closings[0]
-    for closing in closings[1:]:
-        highest, lowest = cv2.max(highest, closing), cv2.min(lowest, closing)
-    bridged = cv2.threshold(cv2.subtract(highest, padded), threshold, 1, cv2.THRESH_BINARY)[1]
-    directed = cv2.threshold(cv2.subtract(highest, lowest), 0.6 * threshold, 1, cv2.THRESH_BINARY)[1]
-    red, green, blue = cv2.split((bridged & directed)[size:-size, size:-size])
-    return red | green | blue
+    highest, lowest, closing = np.zeros_like(padded), np.full_like(padded, 255), None
+    for line in _lines(size, ANGLES):
+        closing = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, line, dst=closing)
+        cv2.max(highest, closing, dst=highest)
+        cv2.min(lowest, closing, dst=lowest)
+    bridged = _above(cv2.subtract(highest, padded, dst=closing), threshold)
+    directed = _above(cv2.subtract(highest, lowest, dst=highest), 0.6 * threshold)
+    found = cv2.bitwise_and(bridged, directed, dst=lowest)[size:-size, size:-size]
+    return _above(cv2.cvtColor(found, cv2.COLOR_RGB2GRAY), 0, 1)
+
+
+def _above(plane, threshold, value=255):
+    """Write the value where an 8-bit array is above a threshold, and 0 elsewhere."""
+    return cv2.threshold(plane, threshold, value, cv2.THRESH_BINARY, dst=plane)[1]
 
 
 def _long(thin, side):
@@ -151,14 +157,14 @@ def _extended(mask, extent):
     """Return a 0-1 mask without what is less than `extent` long once grown by a pixel; seen at half the size."""
     grown = cv2.dilate(mask, np.ones((3, 3), np.uint8))[::2, ::2]
     labels, spans, _ = _components(np.ascontiguousarray(grown))
-    kept = np.uint8(2 * spans + 1 >= extent)
-    return mask & cv2.resize(kept.take(labels), mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    kept = _chosen(labels, 2 * spans + 1 >= extent)
+    return mask & cv2.resize(kept, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _slender(hair, extent):
     """Return the components of a 0-1 mask that extend far and cover little of the square they span."""
     labels, spans, areas = _components(hair)
-    return np.uint8((spans >= extent) & (areas <= COVER * spans**2)).take(labels)
+    return _chosen(labels, (spans >= extent) & (areas <= COVER * spans**2))
 
 
 def _components(mask):
@@ -166,6 +172,15 @@ def _components(mask):
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     stats[0] = 0
     return labels, stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1), stats[:, cv2.CC_STAT_AREA]
+
+
+def _chosen(labels, which):
+    """Return as 0-1 where the labels of components lie for which a bool array says so."""
+    if len(which) > 256:
+        return which.view(np.uint8).take(labels)
+    table = np.zeros(256, np.uint8)
+    table[: len(which)] = which
+    return cv2.LUT(labels.astype(np.uint8), table)
 
 
 def _odd(length):
