@@ -24,6 +24,7 @@ from dermfeat import LesionReader
 from dermfeat.datasets import load_ph2
 from dermfeat.evaluation import bootstrap_interval, write_results
 from dermfeat.lesion import centred_ellipse
+from dermfeat.preparation.learned import is_network, start_map
 from dermfeat.reading import sources
 
 GOOD, FAILED = 0.65, 0.5  # Jaccard index; below the first, the threshold Jaccard of ISIC 2018 is 0
@@ -55,15 +56,16 @@ def ph2(folder):
 def read(image, mask):
     """Return the image prepared as `LesionReader` does but not yet outlined, and the expert's mask."""
     rgb, expert = sources([(image, mask)])[0].read()
-    return LesionReader().draft(rgb, name=image), expert
+    return LesionReader(segmenter="otsu").draft(rgb, name=image), expert
 
 
 def outlined(draft, segmenter):
     """Return the mask that a segmenter finds, its confidence and the seconds."""
     name = segmenter.removesuffix(FLIPS)
-    reader = LesionReader(segmenter=name, segmenter_flips=name != segmenter)
     start = time.perf_counter()
-    lesion = reader.lesion(draft, *reader.lesion_maps([draft]))
+    if is_network(name):
+        draft = draft._replace(started=start_map(draft.raw, method=name, flips=name != segmenter))
+    lesion = LesionReader(segmenter=name).lesion(draft)
     seconds = time.perf_counter() - start
     return lesion.mask, lesion.confidence, seconds
 

@@ -19,6 +19,7 @@ _HOMES = {
     "TextureFeatures": "extraction",
     "ABCDFeatures": "extraction",
     "CNNEmbedding": "extraction",
+    "read_extracted": "extraction",
     "LesionClassifier": "learning",
     "LesionNovelty": "learning",
     "MetadataFeatures": "learning",

@@ -3,7 +3,8 @@
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.validation import _check_method_params
 
 from dermfeat.extraction import CNNEmbedding, LesionFeatures
 from dermfeat.extraction.union import named_families
@@ -49,7 +50,10 @@ class LesionPipeline(Pipeline):
         X : sequence of image references, or a table for pipelines with a ColumnTransformer
         y : (n,) sequence of labels
         **params
-            As for `imblearn.pipeline.Pipeline.fit`.
+            As for `imblearn.pipeline.Pipeline.fit`; ``classifier__groups``, lesions or patients, are what a
+            `LesionClassifier` with ``early_stopping_rounds`` splits off. The images that it looks at are left out
+            before any step is fitted: augmented copies and sampled rows come of the others alone. (scikit-learn's
+            ``enable_metadata_routing`` must be off for that.)
 
         Raises
         ------
@@ -59,7 +63,25 @@ class LesionPipeline(Pipeline):
         if y is not None:
             check_consistent_length(X, y)
             require_labels(y)
+            X, y, params = self._without_held_out(X, y, params)
         return super().fit(X, y, **params)
+
+    def _without_held_out(self, X, y, params):
+        """Return what is fitted: X, y and parameters without the images that early stopping looks at, if it does."""
+        name, last = self.steps[-1]
+        given = {f"{name}__eval_set", f"{name}__stop_on"} & params.keys()
+        if not isinstance(last, LesionClassifier) or not last.early_stopping_rounds or given:
+            return X, y, params
+        kept, held = last.split_off(y, params.get(f"{name}__groups"))
+        params = _check_method_params(X, params, kept)
+
+        def stop_on():
+            rows = _safe_indexing(X, held)
+            for _, step in self.steps[:-1]:
+                rows = step.transform(rows) if hasattr(step, "transform") else rows
+            return rows, _safe_indexing(y, held)
+
+        return _safe_indexing(X, kept), _safe_indexing(y, kept), params | {f"{name}__stop_on": stop_on}
 
     def positive_proba(self, X, pos_label=None):
         """Return the (n,) probabilities of `pos_label`, by default of the classifier's own.
@@ -83,6 +105,7 @@ def default_steps(
     lesion_id=None,
     image="image",
     augment=None,
+    selector=None,
     sampler=None,
     classifier=None,
     pos_label=None,
@@ -92,7 +115,7 @@ def default_steps(
     progress=False,
     random_state=0,
 ):
-    """Return the steps ``augment, features, scaler, sampler, classifier`` of a `LesionPipeline`.
+    """Return the steps ``augment, features, scaler, selector, sampler, classifier`` of a `LesionPipeline`.
 
     Parameters
     ----------
@@ -121,6 +144,10 @@ def default_steps(
         Column of the image references, where X is a DataFrame.
     augment : imblearn sampler over references, optional
         Works before the features, at fit only.
+    selector : transformer, optional
+        Chooses or reduces the columns: scikit-learn's ``PCA(64)``, or ``SelectFromModel(LesionClassifier(...),
+        max_features=200, threshold=-numpy.inf)``. It learns from the training rows of each fold alone. With thousands
+        of columns the classifier is then several times faster.
     sampler : imblearn sampler, optional
         Balances the classes after the features, at fit only and so inside each fold. Without one the classifier
         weights the classes instead.
@@ -134,20 +161,20 @@ def default_steps(
         Worker processes of `LesionFeatures` and threads of the default classifier, one by default: inside a grid
         search, more of them fight with the search's own.
     on_error, progress
-        As for `LesionFeatures`. Rows of NaN, which ``on_error="nan"`` gives, suit XGBoost but no sampler. It speaks of
-        images: an impossible value of `metadata` is always an error.
+        As for `LesionFeatures`. Rows of NaN, which ``on_error="nan"`` gives, suit XGBoost but neither selector nor
+        sampler. It speaks of images: an impossible value of `metadata` is always an error.
     random_state : int or None, default=0
         Seed of the default classifier.
 
     Returns
     -------
     list of (str, estimator or "passthrough")
-        The scaler gives the columns one scale for samplers that measure distances, such as SMOTE.
+        The scaler gives the columns one scale for PCA and for samplers that measure distances, such as SMOTE.
     """
-    if sampler is not None and on_error == "nan":
+    if on_error == "nan" and not (sampler is None and selector is None):
         raise ValueError(
-            "samplers refuse the rows of NaN that on_error='nan' gives; use on_error='raise', or put an imputer in "
-            "front of the sampler in steps of your own"
+            "samplers and selectors refuse the rows of NaN that on_error='nan' gives; use on_error='raise', or put an "
+            "imputer in front of them in steps of your own"
         )
     features = LesionFeatures(
         _chosen_families(families, embedding), reader=reader, n_jobs=n_jobs, on_error=on_error, progress=progress
@@ -167,6 +194,7 @@ def default_steps(
         ("augment", "passthrough" if augment is None else augment),
         ("features", features),
         ("scaler", StandardScaler()),
+        ("selector", "passthrough" if selector is None else selector),
         ("sampler", "passthrough" if sampler is None else sampler),
         ("classifier", classifier),
     ]

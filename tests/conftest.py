@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from dermfeat import LesionReader
+from dermfeat.reading import references
 
 
 def _shared(variable, *parts):
@@ -52,3 +53,11 @@ def isic_photos(shared_data):
     files = [path for path in sorted((shared_data / "isic2017").rglob("*.jpg")) if path.stem in kept]
     lesions = [LesionReader().prepare(np.array(Image.open(path).convert("RGB"))) for path in files[::30]]
     return [lesion for lesion in lesions if lesion.equivalent_diameter > 80]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of the images that are decoded at full size in this process."""
+    names, decode = [], references._rgb
+    monkeypatch.setattr(references, "_rgb", lambda item, name, limit: names.append(name) or decode(item, name, limit))
+    return names

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -77,6 +78,69 @@ def test_early_stopping_takes_an_eval_set_of_words(two):
     model.fit(X[:160], words(y[:160]), eval_set=[(X[160:], words(y[160:]))], verbose=False)
     assert model.best_iteration < 199
     assert set(model.predict(X)) <= {"nevus", "melanoma"}
+
+
+STOPPING = SMALL | {"n_estimators": 200, "early_stopping_rounds": 5}
+
+
+def test_early_stopping_splits_off_whole_lesions_of_each_class(three):
+    y = three[1]
+    lesions = np.where(np.arange(240) % 3, y * 1000 + np.arange(240) // 3, 9000 + np.arange(240))
+    model = LesionClassifier(validation_fraction=0.2, **STOPPING)
+    kept, held = model.split_off(words(y), lesions)
+    assert sorted([*kept, *held]) == list(range(240))
+    assert not set(lesions[kept]) & set(lesions[held])
+    assert 0.15 < len(held) / 240 < 0.25
+    for label in range(3):
+        assert 0.1 < np.mean(np.isin(np.flatnonzero(y == label), held)) < 0.3
+    again = clone(model).split_off(list(words(y)), lesions.astype(str))
+    np.testing.assert_array_equal(again[1], held)
+    assert set(model.set_params(random_state=1).split_off(words(y), lesions)[1]) != set(held)
+    assert len(LesionClassifier(**STOPPING).split_off(y)[1]) == 24
+
+
+def test_early_stopping_is_what_xgboost_does_on_the_split(two):
+    X, y = two
+    labels, lesions = words(y), np.arange(240) // 2
+    model = LesionClassifier(class_weight="balanced", **STOPPING).fit(X, labels, groups=lesions)
+    assert model.best_iteration < 199
+    kept, held = model.split_off(labels, lesions)
+    codes = (labels == "nevus").astype(int)
+    shares = [1 / np.bincount(codes[part])[codes[part]] for part in (kept, held)]
+    peer = XGBClassifier(**STOPPING).fit(
+        X[kept], codes[kept], sample_weight=shares[0] * len(kept) / 2, verbose=False,
+        eval_set=[(X[held], codes[held])], sample_weight_eval_set=[shares[1]],
+    )  # fmt: skip
+    assert peer.best_iteration == model.best_iteration
+    np.testing.assert_allclose(model.predict_proba(X), peer.predict_proba(X), atol=1e-5)
+
+
+def test_early_stopping_prints_nothing_and_takes_tables_lists_and_weights(two, capsys):
+    X, y = two
+    table = pd.DataFrame(X, columns=list("abcdef"))
+    weight = np.linspace(1, 2, 240)
+    listed = LesionClassifier(**STOPPING).fit(table, list(words(y)), sample_weight=list(weight))
+    arrays = LesionClassifier(**STOPPING).fit(X, words(y), sample_weight=weight)
+    np.testing.assert_array_equal(listed.predict_proba(table), arrays.predict_proba(X))
+    assert capsys.readouterr().out == ""
+    assert "validation_fraction" not in listed.get_xgb_params()
+    assert LesionClassifier(**SMALL).fit(X, y, groups=["any"]).get_params()["validation_fraction"] == 0.1
+
+
+def test_early_stopping_with_too_little_to_split(two):
+    X, y = two
+    rare = y + 2 * (np.arange(240) == 5)
+    kept, held = LesionClassifier(**STOPPING).split_off(rare)
+    assert 5 in kept  # the only one of its class
+    assert len(kept) + len(held) == 240
+    for fraction, labels in ((0.1, [0, 1]), (0.6, y), (1.5, y)):
+        model = LesionClassifier(validation_fraction=fraction, **STOPPING)
+        with pytest.raises(ValueError, match=f"lesions cannot be split .* validation_fraction={fraction}"):
+            model.fit(X[: len(labels)], labels)
+    with pytest.raises(ValueError, match="left a class without a row"):  # the lesion of two labels is held out
+        LesionClassifier(validation_fraction=0.5, **STOPPING).split_off([0, 1, 0, 0], [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="inconsistent"):
+        LesionClassifier(**STOPPING).fit(X, y, groups=[1, 2])
 
 
 def test_clone_pickle_and_parameters(two):

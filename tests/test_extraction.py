@@ -1,5 +1,6 @@
 """One pass: each image decoded once, rows never stale, failures listed, memory bounded."""
 
+import os
 import shutil
 import tracemalloc
 import warnings
@@ -8,6 +9,7 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
+from joblib import cpu_count
 from PIL import Image
 from sklearn.base import clone
 
@@ -25,7 +27,7 @@ from dermfeat import (
     datasets,
 )
 from dermfeat.extraction.keys import family_key
-from dermfeat.reading import Source
+from dermfeat.networks.runtime import allowed_threads
 
 
 def small_embedding(**options):
@@ -48,14 +50,6 @@ def cold(tmp_path, session_cache):
         shutil.copytree(session_cache / "networks", tmp_path / "networks")
     with config_context(cache_folder=tmp_path):
         yield tmp_path
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """The names of the images decoded in this process."""
-    names, read = [], Source.read
-    monkeypatch.setattr(Source, "read", lambda self, digest=None: names.append(self.name) or read(self, digest))
-    return names
 
 
 def union():
@@ -171,6 +165,18 @@ def test_two_workers_give_the_same_rows(paths, cold):
         np.testing.assert_array_equal(union().set_params(n_jobs=2, batch_size=2).transform(paths), alone)
 
 
+def threads(lesion):
+    return {"opencv": cv2.getNumThreads(), "allowed": allowed_threads() or 0}
+
+
+def test_workers_share_the_processors(paths, cold):
+    """Each of two workers has its part of the threads; this process keeps its own setting."""
+    before = cv2.getNumThreads()
+    rows = LesionFeatures([("threads", FunctionFeatures(threads))], n_jobs=2, batch_size=1).transform(paths)
+    assert (rows == int(os.environ.get("OMP_NUM_THREADS") or max(1, cpu_count() // 2))).all()
+    assert cv2.getNumThreads() == before
+
+
 def test_unreadable_images(paths, cold, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
     X = [paths[0], str(tmp_path / "broken.jpg"), paths[1], str(tmp_path / "missing.jpg")]
@@ -283,8 +289,13 @@ def test_memory_does_not_grow_with_the_number_of_images(cold):
     image = datasets.make_lesions(1, size=(240, 320), random_state=0).X[0]
     features = LesionFeatures([("mask", MaskFeatures())], batch_size=4)
 
+    def distinct(i):  # in one pixel, so that each takes the same memory
+        changed = image.copy()
+        changed[0, 0] = i
+        return changed
+
     def peak(n):
-        X = [image + np.uint8(i % 200) for i in range(n)]
+        X = [distinct(i) for i in range(n)]
         tracemalloc.start()
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 
 from dermfeat import ColorFeatures, LesionFeatures, LesionImageError, config_context, datasets
 from dermfeat.learning import PatientRelativeFeatures
-from dermfeat.reading import Source
 
 ALL = ("z", "rank", "distance", "log_lesions")
 
@@ -230,12 +229,10 @@ def test_image_features_are_those_of_the_union(photos):
     np.testing.assert_allclose(chosen.transform(photos)[:, 0], rows[:, 5], rtol=1e-5, atol=1e-6)
 
 
-def test_every_image_is_read_once(photos, monkeypatch):
-    names, read = [], Source.read
-    monkeypatch.setattr(Source, "read", lambda self, digest=None: names.append(self.name) or read(self, digest))
+def test_every_image_is_decoded_once(photos, decoded):
     with config_context(store=False):
         PatientRelativeFeatures(color()).fit_transform(photos)
-    assert len(names) == len(set(names)) == 12
+    assert len(decoded) == len(set(decoded)) == 12
 
 
 def test_default_features_and_nested_parameters(photos):

@@ -1,7 +1,12 @@
 """LesionPipeline inside scikit-learn and imbalanced-learn."""
 
+import json
 import os
 import pickle
+import runpy
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +18,8 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
@@ -32,7 +39,6 @@ from dermfeat import (
     datasets,
     default_steps,
 )
-from dermfeat.reading import Source
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +60,8 @@ def quick(families=("mask", "color"), **options):
 
 def test_default_steps():
     pipe = LesionPipeline()
-    assert list(pipe.named_steps) == ["augment", "features", "scaler", "sampler", "classifier"]
-    assert pipe[0] == "passthrough"
-    assert pipe["sampler"] == "passthrough"
+    assert list(pipe.named_steps) == ["augment", "features", "scaler", "selector", "sampler", "classifier"]
+    assert pipe[0] == pipe["selector"] == pipe["sampler"] == "passthrough"
     assert pipe["classifier"].class_weight == "balanced"
     assert [name for name, _ in pipe["features"].families] == ["mask", "color", "texture", "abcd"]
     assert LesionPipeline(default_steps(sampler=SMOTE()))["classifier"].class_weight is None
@@ -107,6 +112,73 @@ def test_sampler_works_inside_the_fold_only(data):
     assert seen == [40, 40, 40]
 
 
+class Doubling(RandomOverSampler):
+    """Every row twice; tells which it was given."""
+
+    def __init__(self, seen=None):
+        super().__init__(random_state=0)
+        self.seen = seen
+
+    def fit_resample(self, X, y, **params):
+        self.seen.append(np.asarray(X))
+        return np.concatenate([X, X]), np.concatenate([y, y])
+
+
+STOPPING = {"classifier__early_stopping_rounds": 5, "classifier__validation_fraction": 0.2}
+
+
+def test_early_stopping_holds_out_whole_lesions_before_anything_is_fitted_or_sampled(data):
+    references, rows = [], []
+    lesions = np.arange(60) // 2
+    y = np.repeat(data.y[:30], 2)
+    pipe = quick(augment=Doubling(references), sampler=Doubling(rows)).set_params(**STOPPING)
+    pipe.fit(data.paths, y, classifier__groups=lesions, classifier__verbose=False)
+    kept, held = pipe["classifier"].split_off(y, lesions)
+    assert references[0].tolist() == data.paths[kept].tolist()
+    assert 8 <= len(held) <= 16
+    assert not set(lesions[kept]) & set(lesions[held])
+    assert len(rows[0]) == pipe["scaler"].n_samples_seen_ == 2 * len(kept)  # no row of a held image
+    assert pipe["classifier"].best_iteration < 25
+
+
+def test_early_stopping_looks_at_the_held_images_as_the_fitted_steps_show_them(data):
+    kept, held = LesionClassifier(random_state=0, validation_fraction=0.2).split_off(data.y)
+    by_hand = quick()
+    by_hand.fit(data.paths[kept], data.y[kept])
+    shown = by_hand[:-1].transform(data.paths[held]), data.y[held]
+    by_hand.set_params(**STOPPING).fit(data.paths[kept], data.y[kept], classifier__stop_on=shown)
+    pipe = quick().set_params(**STOPPING).fit(list(data.paths), list(data.y))
+    assert pipe["classifier"].best_iteration == by_hand["classifier"].best_iteration
+    np.testing.assert_array_equal(pipe.predict_proba(data.paths), by_hand.predict_proba(data.paths))
+
+
+def test_early_stopping_inside_cross_validation(data):
+    pipe = quick(sampler=SMOTE(random_state=0, k_neighbors=3)).set_params(**STOPPING)
+    folds = {"groups": data.groups, "cv": StratifiedGroupKFold(3)}
+    params = {"classifier__groups": data.groups, "classifier__sample_weight": np.ones(60)}
+    with pytest.raises(ValueError, match=r"sample_weight|inconsistent|length"):  # no sampler knows of weights
+        cross_val_predict(pipe, data.paths, data.y, params=params, **folds)
+    params.pop("classifier__sample_weight")
+    assert cross_val_predict(pipe, data.paths, data.y, params=params, **folds).shape == (60,)
+    search = GridSearchCV(pipe, {"classifier__early_stopping_rounds": [None, 5]}, cv=folds["cv"], scoring="roc_auc")
+    search.fit(data.paths, data.y, groups=data.groups, classifier__groups=data.groups)
+    weighted = quick().set_params(**STOPPING).fit(data.paths, data.y, classifier__sample_weight=np.ones(60))
+    assert set(weighted.predict(data.paths)) <= {"benign", "malignant"}
+
+
+def test_selector_slot_is_searched_and_learns_inside_the_fold(data):
+    chosen = SelectFromModel(LesionClassifier(n_estimators=5), max_features=10, threshold=-np.inf)
+    pipe = quick(["color"], selector=chosen, sampler=SMOTE(random_state=0, k_neighbors=3))
+    assert pipe.fit(data.paths, data.y)["classifier"].n_features_in_ == 10
+    assert all(name.startswith("color__") for name in pipe[:-1].get_feature_names_out())
+    grid = {"selector": ["passthrough", PCA(5, random_state=0), chosen]}
+    search = GridSearchCV(pipe, grid, cv=3, scoring="roc_auc", refit=False).fit(data.paths, data.y)
+    assert len(set(search.cv_results_["mean_test_score"])) > 1
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    with pytest.raises(ValueError, match="samplers and selectors refuse"):
+        default_steps(selector=PCA(5), on_error="nan")
+
+
 def test_augment_slot_takes_a_sampler_over_references(data):
     class Twice(RandomOverSampler):
         def fit_resample(self, X, y, **params):
@@ -123,14 +195,12 @@ GRID = {
 }
 
 
-def test_grid_of_12_candidates_decodes_each_image_once(data, tmp_path, monkeypatch):
-    names, read = [], Source.read
-    monkeypatch.setattr(Source, "read", lambda self, digest=None: names.append(self.name) or read(self, digest))
+def test_grid_of_12_candidates_decodes_each_image_once(data, tmp_path, decoded):
     with config_context(cache_folder=tmp_path):
         search = GridSearchCV(quick(), GRID, scoring="roc_auc", cv=StratifiedGroupKFold(5), n_jobs=1)
         search.fit(data.paths, data.y, groups=data.groups)
     assert len(search.cv_results_["params"]) == 12
-    assert sorted(names) == sorted(data.paths)
+    assert sorted(decoded) == sorted(data.paths)
 
 
 class CountingReader(LesionReader):
@@ -204,7 +274,7 @@ def test_labels_are_checked_before_images_are_read():
             quick().fit(X, y)
     with pytest.raises(ValueError, match="inconsistent numbers"):
         quick().fit(X, ["a", "b"])
-    with pytest.raises(ValueError, match="samplers refuse"):
+    with pytest.raises(ValueError, match="samplers and selectors refuse"):
         default_steps(sampler=SMOTE(), on_error="nan")
 
 
@@ -223,3 +293,20 @@ def test_missing_weights_are_an_error_never_left_out(data, tmp_path, monkeypatch
         pipe = LesionPipeline(default_steps(embedding=CNNEmbedding("mobilenet", alpha=0.25)))
         with pytest.raises(FileNotFoundError, match=r"mobilenet_2_5_224_tf_no_top\.h5"):
             pipe.fit(data.paths, data.y)
+
+
+def test_benchmark_of_selectors_runs_at_small_size(data, tmp_path, monkeypatch):
+    for path, label in zip(data.paths, data.y, strict=True):
+        folder = tmp_path / "train" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)
+    benchmarks = Path(__file__).parents[1] / "benchmarks"
+    options = {"data": tmp_path, "out": tmp_path / "result", "embedding": "none", "folds": 2, "trees": 8}
+    options |= {"resamples": 40, "columns": 20, "components": 5}
+    arguments = ["selection.py", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.syspath_prepend(benchmarks)
+    runpy.run_path(str(benchmarks / "selection.py"), run_name="__main__")
+    results = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert len(results) == 6
+    assert all(0 <= scores["auc"] <= 1 and scores["seconds"] > 0 for scores in results.values())

@@ -1,14 +1,18 @@
 """The store: rows survive, damage is set aside, processes share it, it stays bounded."""
 
+import os
 import sqlite3
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
 import pytest
 
+from dermfeat.extraction.keys import content_digest
 from dermfeat.extraction.store import Store
+from dermfeat.reading import Source, sources
 
 
 def rows(start, stop, width=7):
@@ -115,3 +119,67 @@ def test_two_processes_write_at_once(path):
     found = Store(path, 100).get(list(rows(0, 600)))
     assert len(found) == 600
     assert sqlite3.connect(path).execute("PRAGMA quick_check").fetchone() == ("ok",)
+
+
+def test_reading_writes_nothing(path):
+    store = Store(path, 100)
+    store.put(rows(0, 100))
+    store.close()
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    store = Store(path, 100)
+    assert len(store.get(list(rows(0, 100)))) == 100
+    assert store._connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)  # incremental
+    store.close()
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_rows_of_10_000_images_are_read_in_well_under_a_second(path):
+    keys = list(rows(0, 40_000, width=1))
+    store = Store(path, 2048)
+    store.put(dict.fromkeys(keys, np.ones(66, np.float32)))
+    start = time.process_time()
+    assert len(store.get(keys)) == 40_000
+    assert time.process_time() - start < 1
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Names of the sources that are read, in order."""
+    names, load = [], Source._load
+    monkeypatch.setattr(Source, "_load", lambda self: names.append(self.name) or load(self))
+    return names
+
+
+def settled(path, data, seconds_ago=60):
+    """Write a file as if some time ago; the time of the inode itself cannot be set."""
+    path.write_bytes(data)
+    when = time.time_ns() - int(seconds_ago * 1e9)
+    os.utime(path, ns=(when, when))
+    return path
+
+
+def test_a_settled_file_is_digested_once(tmp_path, loads, monkeypatch):
+    now = time.time_ns()
+    monkeypatch.setattr("dermfeat.extraction.keys.time.time_ns", lambda: now + 10**10)
+    image, mask = settled(tmp_path / "a.png", b"image"), settled(tmp_path / "b.png", b"mask")
+    digests = [content_digest(sources([reference])[0]) for reference in (image, (image, mask)) * 2]
+    assert digests[:2] == digests[2:]
+    assert len(set(digests)) == 2
+    assert loads == [str(image)] * 2
+    settled(image, b"other", seconds_ago=60)  # the same size
+    os.utime(image, ns=(image.stat().st_atime_ns, now - 10**9))
+    assert content_digest(sources([image])[0]) not in digests
+    assert content_digest(sources([image])[0]) == sources([image])[0].digest
+
+
+def test_what_may_still_change_is_digested_each_time(tmp_path, loads):
+    fresh = tmp_path / "a.png"
+    fresh.write_bytes(b"image")
+    array = np.zeros((8, 8, 3), np.uint8)
+    for reference in (fresh, array, b"image"):
+        assert content_digest(sources([reference])[0]) == content_digest(sources([reference])[0])
+    assert len(loads) == 6
+    array[0] = 1
+    assert content_digest(sources([array])[0]) != content_digest(sources([np.zeros_like(array)])[0])
+    fresh.write_bytes(b"other")
+    assert content_digest(sources([fresh])[0]) == content_digest(sources([b"other"])[0])

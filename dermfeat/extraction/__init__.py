@@ -9,6 +9,7 @@ from dermfeat.extraction.families import (
     MaskFeatures,
     TextureFeatures,
 )
+from dermfeat.extraction.partitions import Extracted, read_extracted
 from dermfeat.extraction.reader import LesionReader
 from dermfeat.extraction.union import LesionFeatures, default_families
 
@@ -16,6 +17,7 @@ __all__ = [
     "ABCDFeatures",
     "CNNEmbedding",
     "ColorFeatures",
+    "Extracted",
     "FunctionFeatures",
     "LesionFeatures",
     "LesionReader",
@@ -23,4 +25,5 @@ __all__ = [
     "MaskFeatures",
     "TextureFeatures",
     "default_families",
+    "read_extracted",
 ]

@@ -22,10 +22,14 @@ class LesionTransformer(TransformerMixin, BaseEstimator):
     looks_at : "lesion" or "pixels"
         What `prepare` is given: the `Lesion`, or only the decoded (H, W, 3) uint8 image. With "pixels", an image
         is neither segmented nor reduced to working size for this family.
+    least_side : int or None
+        With "pixels": a JPEG file may be decoded at a reduced size, both sides at least that many pixels. None asks
+        for all pixels.
     """
 
     version = None
     looks_at = "lesion"
+    least_side = None
 
     def measure(self, lesion):
         """Return ``{name: value}`` of one `Lesion`: the same names for every lesion, all values finite."""

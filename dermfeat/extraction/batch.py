@@ -26,9 +26,8 @@ class Batch:
         """Return ``{(index, family): row}`` and ``{index: error}``; `names` are each family's columns."""
         for index in range(len(self.items)):
             self._attempt(self._read, index)
-        maps = self.reader.lesion_maps(list(self._drafts.values()))
-        for index, probability in zip(list(self._drafts), maps, strict=True):
-            self._attempt(self._measure, index, probability)
+        for index in list(self._drafts):
+            self._attempt(self._measure, index)
         rows = {}
         for family, pieces in self._prepared.items():
             if pieces:
@@ -36,9 +35,9 @@ class Batch:
                 rows.update({(index, family): row for (index, _), row in zip(pieces, finished, strict=True)})
         return rows, self.failures
 
-    def _attempt(self, step, index, *args):
+    def _attempt(self, step, index):
         try:
-            step(index, *args)
+            step(index)
         except LesionImageError as error:
             self.failures[index] = error
             if error.item != self.sources[index].name:  # a segmenter of the user
@@ -50,17 +49,20 @@ class Batch:
             raise
 
     def _read(self, index):
+        """Decode an image and let the networks look at it, which they do while the next one is decoded."""
         source, item = self.sources[index], self.items[index]
-        rgb, mask = source.read(item.digest)
+        loaded = source.load(item.digest)
+        for f in item.families:
+            if self.families[f].looks_at == "pixels":
+                self._prepare(index, f, loaded.rgb(self.families[f].least_side))
         if any(self.families[f].looks_at == "lesion" for f in item.families):
-            self._drafts[index] = self.reader.draft(rgb, mask, source.name)
-        self._prepare(index, "pixels", rgb)
+            self._drafts[index] = self.reader.draft(loaded.rgb(), loaded.mask(), source.name)
 
-    def _measure(self, index, probability):
-        lesion = self.reader.lesion(self._drafts.pop(index), probability)
-        self._prepare(index, "lesion", lesion)
-
-    def _prepare(self, index, kind, seen):
+    def _measure(self, index):
+        lesion = self.reader.lesion(self._drafts.pop(index))
         for f in self.items[index].families:
-            if self.families[f].looks_at == kind:
-                self._prepared[f].append((index, self.families[f].prepare(seen)))
+            if self.families[f].looks_at == "lesion":
+                self._prepare(index, f, lesion)
+
+    def _prepare(self, index, f, seen):
+        self._prepared[f].append((index, self.families[f].prepare(seen)))

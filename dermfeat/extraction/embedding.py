@@ -1,7 +1,6 @@
 """CNNEmbedding: pooled features of a pretrained network as a family of columns."""
 
 import cv2
-import numpy as np
 
 from dermfeat.embedding import find_backbone
 from dermfeat.extraction.base import LesionTransformer
@@ -11,9 +10,9 @@ from dermfeat.networks import NetworkSpec, compiled
 class CNNEmbedding(LesionTransformer):
     """Features of a frozen network, pooled over the image at several depths.
 
-    The network is traced once, in a child process with a Keras of its own, and then run by OpenVINO: Keras, its
-    backend and its settings in this process are neither used nor changed. It sees the whole decoded image, squashed
-    to its input size; colour constancy, hair removal and mask do not touch it.
+    The network is exported once, in a child process with a Keras of its own, checked against plain Keras, and then
+    run by the fastest engine that is installed, while the next images are decoded and measured. It sees the whole
+    decoded image, squashed to its input size; colour constancy, hair removal and mask do not touch it.
 
     Parameters
     ----------
@@ -31,8 +30,19 @@ class CNNEmbedding(LesionTransformer):
         Width of the MobileNets.
     input_size : int, optional
         Height and width of the network's input in pixels, the size it was trained at by default.
-    batch_size : int, default=32
-        Images handed to the network at a time.
+    runtime : "auto", "openvino", "onnx" or "keras", default="auto"
+        The engine; "auto" takes the first of these that is installed. In float32 the rows are the same to 1e-4 of a
+        stage's largest value, which is checked on the machine before an engine is used. With "openvino" and "onnx"
+        the Keras of this process, its backend and its settings are neither used nor changed. "keras" runs the network
+        on the Keras of this process and its backend, TensorFlow, JAX or torch, on a GPU where that has one, and
+        changes no setting either: it is for GPUs, and for machines that the others have no package for.
+    precision : "float32" or "bfloat16", default="float32"
+        The arithmetic. "bfloat16" changes the rows by some percent, and is faster on processors with matrix units for
+        it (AMX) and on GPUs, but not on all that can compute in it: ``benchmarks/precision.py`` prints what it gains
+        on a machine and what it does to the AUC.
+    batch_size : int, optional
+        Images that the engine "keras" computes together, by default 32, and 256 on a GPU. The other engines compute
+        each image by itself, several at once.
 
     Notes
     -----
@@ -51,7 +61,9 @@ class CNNEmbedding(LesionTransformer):
         weights="imagenet",
         alpha=None,
         input_size=None,
-        batch_size=32,
+        runtime="auto",
+        precision="float32",
+        batch_size=None,
     ):
         self.backbone = backbone
         self.stages = stages
@@ -59,21 +71,27 @@ class CNNEmbedding(LesionTransformer):
         self.weights = weights
         self.alpha = alpha
         self.input_size = input_size
+        self.runtime = runtime
+        self.precision = precision
         self.batch_size = batch_size
 
+    @property
+    def least_side(self):
+        """Sides below which an image is not decoded for it: those of the network's input, in pixels."""
+        return max(self._network().size)
+
     def prepare(self, rgb):
-        """Return the image squashed to the network's input size, uint8."""
-        height, width = self._network().size
+        """Hand the image, squashed to the network's input size, over to the network; return what `finish` needs."""
+        network = self._network()
+        height, width = network.size
         shrinks = rgb.shape[0] > height and rgb.shape[1] > width
-        return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        return network.start(
+            cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        )
 
     def finish(self, prepared, names=None):
         """Return the (n, n_features) float32 rows of a batch of prepared images."""
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size}: give 1 or more")
-        network = self._network()
-        steps = range(0, len(prepared), self.batch_size)
-        return np.concatenate([network.run(np.stack(prepared[i : i + self.batch_size])) for i in steps])
+        return self._network().finish(prepared)
 
     def measure(self, lesion):
         """Return ``{name: value}`` of one `Lesion`, from its raw pixels."""
@@ -86,7 +104,7 @@ class CNNEmbedding(LesionTransformer):
         return tuple(f"{group}_{channel}" for group, width in widths.items() for channel in range(width))
 
     def store_identity(self):
-        """Return the digest of weights, cut and preprocessing."""
+        """Return the digest of weights, cut, preprocessing and precision, and of the engine unless in float32."""
         return self._network().digest
 
     def _network(self):
@@ -104,4 +122,5 @@ class CNNEmbedding(LesionTransformer):
                 pooling=self.pooling,
                 alpha=self.alpha,
             )
-        return compiled(spec)
+        options = {"runtime": self.runtime, "precision": self.precision, "batch_size": self.batch_size}
+        return compiled(spec, **options)

@@ -2,6 +2,8 @@
 
 import hashlib
 import inspect
+import os
+import time
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path, PurePath
@@ -12,6 +14,7 @@ import numpy as np
 LIBRARIES = ("numpy", "scipy", "skimage", "cv2", "PIL")
 MEASURING = ("lesion.py", "reading", "preparation", "measures", "networks", "embedding")
 EXTRACTING = tuple(f"extraction/{name}.py" for name in ("base", "batch", "reader", "families", "embedding"))
+SETTLED = 2_000_000_000  # nanoseconds after which a further change to a file shows in its times, on any file system
 
 
 class NotStorable(Exception):
@@ -100,6 +103,30 @@ def _code_digest():
         for file in [path] if path.is_file() else sorted(path.glob("*.py")):
             hasher.update(file.read_bytes())
     return hasher.hexdigest()
+
+
+def content_digest(source):
+    """Return ``source.digest``; a file is digested once in a process for as long as size and times stay the same."""
+    stamps = tuple(None if item is None else _stamp(item) for item in (source.image, source.mask))
+    return source.digest if () in stamps else _digest_of(source, stamps)
+
+
+@lru_cache(maxsize=2**16)
+def _digest_of(source, stamps):
+    return source.digest
+
+
+def _stamp(item):
+    """Return what changes with a file's content; () for what is no file, or changed just now and may do so again."""
+    if not isinstance(item, (str, os.PathLike)):
+        return ()
+    try:
+        status = os.stat(item)
+    except (OSError, ValueError):
+        return ()
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    settled = time.time_ns() - changed > SETTLED
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns) if settled else ()
 
 
 def row_key(digest, family_key):

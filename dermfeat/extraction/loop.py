@@ -2,16 +2,19 @@
 
 import warnings
 from itertools import accumulate, pairwise
+from multiprocessing import parent_process
 
+import cv2
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from dermfeat._errors import LesionImageError
 from dermfeat.extraction.batch import Batch
-from dermfeat.extraction.keys import family_key, row_key
+from dermfeat.extraction.keys import content_digest, family_key, row_key
 from dermfeat.extraction.reader import LesionReader
 from dermfeat.extraction.store import open_store
+from dermfeat.networks.runtime import allowed_threads
 from dermfeat.reading import as_references, sources
 
 _NAMED_FAILURES = 20  # unreadable images that the warning names
@@ -36,6 +39,18 @@ def extract(X, families, reader, *, n_jobs=None, on_error="raise", batch_size=32
     progress : bool
         Whether a progress bar is shown.
     """
+    images = sources(as_references(X), max_pixels=reader.max_pixels)
+    with tqdm(total=len(images), disable=not progress, unit="image") as bar:
+        table = fill_table(images, families, reader, n_jobs, on_error, batch_size, bar.update)
+    table.warn()
+    return table.values
+
+
+def fill_table(images, families, reader, n_jobs, on_error, batch_size, done):
+    """Return the `Table` of a list of `Source`, whose failures it has not warned of.
+
+    Arguments are as of `extract`; ``done(count)`` is called for rows that were stored, and after each batch.
+    """
     if on_error not in ("raise", "nan"):
         raise ValueError(f"on_error={on_error!r}: use 'raise' or 'nan'")
     if batch_size < 1:
@@ -43,24 +58,23 @@ def extract(X, families, reader, *, n_jobs=None, on_error="raise", batch_size=32
     if type(reader).prepare is not LesionReader.prepare:
         kind = type(reader).__name__
         raise TypeError(f"{kind} overrides prepare, which extraction does not call; override draft or lesion instead")
-    references = as_references(X)
     keys = [family_key(family, reader) for family in families]
     names = [_names(family, key) for family, key in zip(families, keys, strict=True)]
-    table = Table(len(references), [0, *accumulate(map(len, names))], on_error)
-    with open_store() as store, tqdm(total=len(references), disable=not progress, unit="image") as bar:
-        todo = _look_up(references, reader.max_pixels, keys, store, table)
-        bar.update(len(references) - len(todo))
+    table = Table(len(images), [0, *accumulate(map(len, names))], on_error)
+    with open_store() as store:
+        todo = _look_up(images, keys, store, table)
+        done(len(images) - len(todo))
         batches = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
         workers = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
         jobs = (
-            delayed(_measure)(_sources(references, batch, reader), batch, families, names, reader) for batch in batches
+            delayed(_measure)([images[item.positions[0]] for item in batch], batch, families, names, reader)
+            for batch in batches
         )
         for batch, (rows, failures) in zip(batches, workers(jobs), strict=True):
             table.fill(batch, rows, failures)
             _keep(store, batch, rows, keys)
-            bar.update(len(batch))
-    table.warn()
-    return table.values
+            done(len(batch))
+    return table
 
 
 def _names(family, key):
@@ -88,7 +102,7 @@ class Table:
         self.values = np.full((length, borders[-1]), np.nan, np.float32)
         self._columns = [slice(*pair) for pair in pairwise(borders)]
         self._on_error = on_error
-        self._failures = {}
+        self.failures = {}
 
     def set(self, position, family, row):
         """Write one family's row; False where it does not fit, as one of another version would not."""
@@ -110,16 +124,16 @@ class Table:
         if self._on_error == "raise":
             raise error
         self.values[position] = np.nan
-        self._failures[position] = error
+        self.failures[position] = error
 
     def warn(self):
-        if not self._failures:
+        if not self.failures:
             return
-        lines = [f"  X[{i}] {_without_place(error)}" for i, error in sorted(self._failures.items())]
+        lines = [f"  X[{i}] {_without_place(error)}" for i, error in sorted(self.failures.items())]
         rest = len(lines) - _NAMED_FAILURES
         lines = lines[:_NAMED_FAILURES] + ([f"  and {rest} more"] if rest > 0 else [])
         warnings.warn(
-            f"{len(self._failures)} of {len(self.values)} images could not be used; their rows are NaN:\n"
+            f"{len(self.failures)} of {len(self.values)} images could not be used; their rows are NaN:\n"
             + "\n".join(lines),
             stacklevel=4,
         )
@@ -130,14 +144,14 @@ def _without_place(error):
     return f"{error.item.partition(' ')[2] if error.item.startswith('X[') else error.item}: {error.found}"
 
 
-def _look_up(references, max_pixels, keys, store, table):
+def _look_up(images, keys, store, table):
     """Fill in what the store holds and return the `Missing` images; without a store all are missing."""
     everything = tuple(range(len(keys)))
     if store is None:
-        return [Missing(position, None, everything) for position in range(len(references))]
+        return [Missing(position, None, everything) for position in range(len(images))]
     missing = {}
-    for start in range(0, len(references), _LOOK_UP):
-        digests = _digests(references[start : start + _LOOK_UP], start, max_pixels, table)
+    for start in range(0, len(images), _LOOK_UP):
+        digests = _digests(images[start : start + _LOOK_UP], start, table)
         wanted = {d: [k and row_key(d, k) for k in keys] for d in set(digests.values())}
         held = store.get([key for row in wanted.values() for key in row if key])
         for position, digest in digests.items():
@@ -150,22 +164,25 @@ def _look_up(references, max_pixels, keys, store, table):
     return list(missing.values())
 
 
-def _digests(references, start, max_pixels, table):
+def _digests(images, start, table):
     digests = {}
-    for position, source in enumerate(sources(references, start=start, max_pixels=max_pixels), start):
+    for position, source in enumerate(images, start):
         try:
-            digests[position] = source.digest
+            digests[position] = content_digest(source)
         except LesionImageError as error:
             table.fail(position, error)
     return digests
 
 
-def _sources(references, batch, reader):
-    firsts = [item.positions[0] for item in batch]
-    return [sources([references[i]], start=i, max_pixels=reader.max_pixels)[0] for i in firsts]
+def _limit_threads():
+    """Keep OpenCV, in a worker process, to the threads that it may use; the networks look for themselves."""
+    threads = allowed_threads()
+    if threads and parent_process() is not None:
+        cv2.setNumThreads(threads)
 
 
 def _measure(batch_sources, batch, families, names, reader):
+    _limit_threads()
     return Batch(batch_sources, batch, families, reader).measure(names)
 
 

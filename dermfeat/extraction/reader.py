@@ -1,5 +1,6 @@
 """LesionReader: everything that happens between decoded pixels and a Lesion, as one tunable object."""
 
+from functools import cache
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -10,12 +11,14 @@ from sklearn.base import BaseEstimator
 from dermfeat._errors import LesionImageError
 from dermfeat.lesion import Lesion
 from dermfeat.preparation import field_of_view, hair_mask, remove_hair, segment_lesion, shades_of_gray
-from dermfeat.preparation.learned import is_network, lesion_maps, network_digest
+from dermfeat.preparation.learned import StartedMap, finished_map, is_network, network_digest, start_map
 from dermfeat.reading import MAX_PIXELS
 
 MIN_SIDE = 64  # below it filters of 5 px radius see mostly their own border
 MASK_ASPECT_TOLERANCE = 0.02
 MIN_CONFIDENCE = 0.5  # promised Jaccard index below which a mask is kept but flagged as fallback
+
+installed = cache(version)
 
 
 class Draft(NamedTuple):
@@ -26,6 +29,7 @@ class Draft(NamedTuple):
     field: np.ndarray
     hair: np.ndarray
     mask: np.ndarray | None
+    started: StartedMap | None
 
 
 class LesionReader(BaseEstimator):
@@ -50,8 +54,8 @@ class LesionReader(BaseEstimator):
 
     Notes
     -----
-    Rows of a callable are kept in the store only if it has an attribute ``version``. A subclass overrides `draft`,
-    `lesion_maps` or `lesion`; extraction calls these, `prepare` is for single images.
+    Rows of a callable are kept in the store only if it has an attribute ``version``. A subclass overrides `draft`
+    or `lesion`; extraction calls these, `prepare` is for single images.
     """
 
     def __init__(
@@ -82,12 +86,14 @@ class LesionReader(BaseEstimator):
         name : str
             What error messages call the image.
         """
-        draft = self.draft(rgb, mask, name)
-        return self.lesion(draft, *self.lesion_maps([draft]))
+        return self.lesion(self.draft(rgb, mask, name))
 
     def draft(self, rgb, mask=None, name="image"):
-        """Return the image of `prepare` at working size as a `Draft`, not yet segmented."""
+        """Return the image of `prepare` at working size as a `Draft`; where a network segments, it is at work on it."""
         raw = self._resize(rgb)
+        started = None
+        if mask is None and is_network(self.segmenter):
+            started = start_map(raw, method=self.segmenter, flips=self.segmenter_flips)
         field = field_of_view(raw)
         image = self._even_light(raw, field, name)
         hair = hair_mask(image)
@@ -95,22 +101,11 @@ class LesionReader(BaseEstimator):
             image, _ = remove_hair(image, hair)
         if mask is not None:
             mask = _fit_mask(mask, rgb.shape[:2], image.shape[:2], name) & field
-        return Draft(raw, image, field, hair, mask)
+        return Draft(raw, image, field, hair, mask, started)
 
-    def lesion_maps(self, drafts):
-        """Return what a network says of each draft without a mask, all of them in one batch; None for the others."""
-        maps = [None] * len(drafts)
-        unknown = [i for i, draft in enumerate(drafts) if draft.mask is None]
-        if unknown and is_network(self.segmenter):
-            images = [drafts[i].raw for i in unknown]
-            found = lesion_maps(images, method=self.segmenter, flips=self.segmenter_flips)
-            for i, probability in zip(unknown, found, strict=True):
-                maps[i] = probability
-        return maps
-
-    def lesion(self, draft, probability):
-        """Return the `Lesion` of a draft and its item of `lesion_maps`."""
-        raw, image, field, hair, mask = draft
+    def lesion(self, draft):
+        """Return the `Lesion` of a `Draft`."""
+        raw, image, field, hair, mask, started = draft
         confidence = 1.0
         if mask is None:
             mask, confidence = segment_lesion(
@@ -118,7 +113,7 @@ class LesionReader(BaseEstimator):
                 method=self.segmenter,
                 field=field,
                 hair=None if self.hair_removal else hair,
-                probability=probability,
+                probability=started and finished_map(started),
                 return_confidence=True,
             )
         unsure = confidence < MIN_CONFIDENCE
@@ -128,7 +123,7 @@ class LesionReader(BaseEstimator):
         """Return the parameters that a lesion depends on, a network by its digest."""
         params = self.get_params() | {"max_pixels": None}  # refuses, changes nothing
         if is_network(self.segmenter):
-            return params | {"segmenter": [network_digest(self.segmenter), version("openvino")]}
+            return params | {"segmenter": [network_digest(self.segmenter), installed("openvino")]}
         return params | {"segmenter_flips": None}
 
     def _resize(self, rgb):

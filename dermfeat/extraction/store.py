@@ -47,7 +47,8 @@ class Store:
     def _open(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-        self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        if self._connection.execute("PRAGMA auto_vacuum").fetchone() == (0,):  # to set it is to write, each time
+            self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, value BLOB NOT NULL)")

@@ -5,6 +5,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from dermfeat.extraction.base import LesionTransformer
 from dermfeat.extraction.families import ABCDFeatures, ColorFeatures, MaskFeatures, TextureFeatures
 from dermfeat.extraction.loop import extract
+from dermfeat.extraction.partitions import extract_to
 from dermfeat.extraction.reader import LesionReader
 
 
@@ -89,6 +90,48 @@ class LesionFeatures(LesionTransformer, _BaseComposition):
             X,
             [family for _, family in self._active()],
             self.reader,
+            n_jobs=self.n_jobs,
+            on_error=self.on_error,
+            batch_size=self.batch_size,
+            progress=self.progress,
+        )
+
+    def extract(self, X, out, *, partition_size=256):
+        """Write the rows into a folder of Parquet files; the same call again goes on where a run was killed.
+
+        Each file holds the rows of ``partition_size`` consecutive images and is written by the worker that measured
+        them, whole or not at all. A file that stands is kept if its images still have the same content. What was
+        measured of an unfinished file is in the store of the machine that did it. `n_jobs` and the joblib backend in
+        force, such as ``joblib.parallel_config(backend="dask")``, say where the workers are. All machines must see
+        images and folder under the same paths and have the same versions; one call at a time works on a folder.
+
+        Parameters
+        ----------
+        X : sequence of image references, or (N, H, W, 3) ndarray
+        out : str or Path
+            A new or empty folder, or one that the same X and features were being extracted to.
+        partition_size : int, default=256
+            Images in one file and one task: several tasks for each worker keep all of them busy.
+
+        Returns
+        -------
+        Extracted
+            ``read()`` gives the table (so does `read_extracted`); ``unreadable`` lists the images without values.
+
+        Raises
+        ------
+        LesionImageError
+            If images cannot be used and ``on_error="raise"``; only once all others are measured and written.
+        ValueError
+            If the folder holds something else: the message says what differs. Measures without a version cannot be
+            told from others, so a folder with such rows is refused too.
+        """
+        return extract_to(
+            out,
+            X,
+            self._active(),
+            self.reader,
+            partition_size=partition_size,
             n_jobs=self.n_jobs,
             on_error=self.on_error,
             batch_size=self.batch_size,

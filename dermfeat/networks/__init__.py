@@ -1,4 +1,4 @@
-"""Frozen networks, run with OpenVINO: those of Keras, traced and cut in a child process, and the packaged ones."""
+"""Frozen networks and the engines that run them: those of Keras, cut in a child process, and the packaged ones."""
 
 from dermfeat.networks.network import Network, compiled
 from dermfeat.networks.packaged import packaged_network

@@ -1,4 +1,4 @@
-"""Keep traced graphs in the cache folder: find one that is sound and up to date, or trace it in a child process."""
+"""Keep exported networks in the cache folder: find one that is sound and up to date, or export it in a child."""
 
 import hashlib
 import json
@@ -13,20 +13,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dermfeat._config import get_config
+from dermfeat.networks.runtime import Target
 from dermfeat.networks.spec import models_folder
 from dermfeat.networks.weights import sha256
 
-TRACE_VERSION = 1  # goes up when the same request gives another graph
-_PASSED_ON = {kind.__name__: kind for kind in (FileNotFoundError, PermissionError, ImportError, ValueError)}
+TRACE_VERSION = 2  # goes up when the same request gives another graph
+PACKAGES = {"openvino": ("openvino",), "onnx": ("torch", "onnx", "onnxscript", "onnxruntime"), "keras": ()}
+_PASSED_ON = {
+    kind.__name__: kind for kind in (FileNotFoundError, PermissionError, ImportError, ValueError, ArithmeticError)
+}
+_OPENVINO = Target()
 
 
-def traced(spec):
-    """Return the folder and the meta data of the graph of `spec`, traced now where none is kept.
+def traced(spec, target=_OPENVINO):
+    """Return the folder and the meta data of the graph of `spec` for `target`, traced now where none is kept.
 
     Every attempt has a folder of its own below ``<cache folder>/networks/<key>``, put in place by one rename,
     so that two processes may trace at once and a reader never meets half a graph.
     """
-    home = get_config()["cache_folder"] / "networks" / _key(spec)
+    home = get_config()["cache_folder"] / "networks" / _key(spec, target)
     for folder in sorted(home.glob("graph-*")):
         meta = _read(folder)
         if meta is not None:
@@ -42,7 +47,7 @@ def traced(spec):
     with tempfile.TemporaryDirectory(dir=home, prefix="tracing-", ignore_cleanup_errors=True) as temporary:
         graph = Path(temporary, "graph")
         graph.mkdir()
-        _trace_in_child(spec, graph, Path(temporary, "keras"))
+        _trace_in_child(spec, target, graph, Path(temporary, "keras"))
         folder = home / f"graph-{os.urandom(6).hex()}"
         graph.rename(folder)
     for old in stale:
@@ -62,15 +67,15 @@ def is_current(weights):
     return same or sha256(weights["path"]) == weights["sha256"]
 
 
-def _key(spec):
-    asked = asdict(spec) | _versions() | {"models": _models(spec)}
+def _key(spec, target):
+    asked = asdict(spec) | _versions(target) | {"target": asdict(target)} | {"models": _models(spec)}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return f"{Path(spec.source).stem.lower()}-{digest[:20]}"
 
 
-def _versions():
+def _versions(target):
     found = {"trace": TRACE_VERSION}
-    for package in ("keras", "openvino"):
+    for package in ("keras", target.backend, *PACKAGES[target.runtime]):
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
@@ -90,21 +95,26 @@ def _read(folder):
         return None
 
 
-def _trace_in_child(spec, graph, keras_home):
+def _trace_in_child(spec, target, graph, keras_home):
     request = asdict(spec) | {"is_file": spec.is_file, "folder": str(graph), "models": str(models_folder())}
-    command = [sys.executable, "-m", "dermfeat.networks.trace"]
     child = subprocess.run(
-        command, input=json.dumps(request), env=_environment(keras_home), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dermfeat.networks.export"],
+        input=json.dumps(request | {"target": asdict(target)}),
+        env=_environment(target.backend, keras_home),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if child.returncode:
         raise _error(spec, graph / "error.json", child)
 
 
-def _environment(keras_home):
+def _environment(backend, keras_home):
     root = Path(__file__).parents[2]
     path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
-    own = {"KERAS_BACKEND": "openvino", "KERAS_HOME": str(keras_home), "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
-    return os.environ | own
+    own = {"KERAS_BACKEND": backend, "KERAS_HOME": str(keras_home), "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
+    on_cpu = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}  # exact float32: a GPU may shorten it
+    return os.environ | own | on_cpu
 
 
 def _error(spec, report, child):

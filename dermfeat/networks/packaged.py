@@ -5,9 +5,10 @@ import threading
 from pathlib import Path
 
 from dermfeat.networks.requests import Requests
+from dermfeat.networks.runtime import allowed_threads
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-_per_process = {}  # process id -> (lock, {file: (time of change, Requests)}): a forked child compiles its own
+_per_process = {}  # process id -> (lock, {(file, threads): (times of change, Requests)}), for a fork compiles anew
 
 
 def graph_file(name):
@@ -42,7 +43,8 @@ def packaged_network(name):
     file = graph_file(name)
     changed = tuple(part.stat().st_mtime_ns for part in (file, file.with_suffix(".bin")))
     lock, kept = _per_process.setdefault(os.getpid(), (threading.Lock(), {}))
+    key = file, allowed_threads()
     with lock:
-        if file not in kept or kept[file][0] != changed:
-            kept[file] = changed, Requests(file)
-        return kept[file][1]
+        if key not in kept or kept[key][0] != changed:
+            kept[key] = changed, Requests(file, threads=key[1])
+        return kept[key][1]

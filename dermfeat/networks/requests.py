@@ -1,18 +1,18 @@
-"""Run an OpenVINO graph over images: several requests at once for a batch, all cores at one for a single image."""
+"""The engine OpenVINO: several requests at once for many images, all cores at one for a single image."""
 
-import threading
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
-import numpy as np
-
+from dermfeat.networks.engine import Parallel
 from dermfeat.networks.runtime import load_openvino
 
+AHEAD = 2  # requests that wait for each stream, so that none idles while Python is busy elsewhere
 
-class Requests:
-    """A graph from one (1, H, W, 3) image to one output, in float32 arithmetic, compiled when it is first run.
 
-    Memory does not grow with the batch, and an image's result does not depend on the images beside it. The first
-    batch compiles the graph for many images; a single image before that compiles it for low latency.
+class Requests(Parallel):
+    """A graph from one (1, H, W, 3) uint8 image to one output, compiled when it is first run.
+
+    Memory does not grow with the batch, and an image's result does not depend on the images beside it.
     Holds native resources, so it can be neither pickled nor shared with a forked process.
 
     Parameters
@@ -23,6 +23,8 @@ class Requests:
         Folder in which OpenVINO keeps what it compiled.
     threads : int, optional
         CPU threads it may use; by default OpenVINO decides. The results do not depend on it.
+    precision : {"float32", "bfloat16"}
+        The arithmetic. OpenVINO would silently compute in float32 where the processor has no bfloat16.
 
     Attributes
     ----------
@@ -34,56 +36,58 @@ class Requests:
     Raises
     ------
     ValueError
-        If the graph has more than one input or output, or sizes that are free or no image's.
+        If the graph has more than one input or output, or sizes that are free or no image's; if the processor
+        does not compute in bfloat16 and `precision` asks for it.
     """
 
-    def __init__(self, graph, *, cache=None, threads=None):
+    def __init__(self, graph, *, cache=None, threads=None, precision="float32"):
         ov = load_openvino()
         from openvino import properties
         from openvino.properties import hint
 
         core = ov.Core()
+        if precision == "bfloat16" and not has_bfloat16(core):
+            raise ValueError("precision='bfloat16': this processor does not compute in it; leave precision out")
         if cache is not None:
             core.set_property({properties.cache_dir(): str(cache)})
         model = core.read_model(graph)
         _check(model, graph)
         model.reshape([1, *list(model.input().partial_shape)[1:]])
-        options = {hint.inference_precision(): ov.Type.f32}
+        options = {hint.inference_precision(): ov.Type.bf16 if precision == "bfloat16" else ov.Type.f32}
         if threads is not None:
             options[properties.inference_num_threads()] = threads
         self.size = tuple(model.input().shape[1:3])
-        self.output = tuple(model.output().shape[1:])
-        self._compile = partial(_queue, core, model, options)
-        self._for_one = self._for_many = None
-        self._lock = threading.Lock()
+        self._core, self._model, self._options = core, model, options
+        super().__init__(model.output().shape[1:])
 
-    def run(self, batch):
-        """Return the (n, ...) float32 outputs of a batch of n images; n may be 0."""
-        results = np.empty((len(batch), *self.output), np.float32)
-        with self._lock:
-            queue = self._ready(len(batch))
-            queue.set_callback(lambda request, i: np.copyto(results[i], request.get_output_tensor().data[0]))
-            for i in range(len(batch)):
-                queue.start_async(batch[i : i + 1], i)
-            queue.wait_all()
-        return results
+    def _compile(self, many):
+        from openvino import properties
+        from openvino.properties import hint
 
-    def _ready(self, images):
-        """Return the compiled graph for that many images; once there is one for many, it serves single ones too."""
-        if images > 1 and self._for_many is None:
-            self._for_many, self._for_one = self._compile("THROUGHPUT"), None
-        if self._for_many is None and self._for_one is None:
-            self._for_one = self._compile("LATENCY")
-        return self._for_many or self._for_one
+        goal = hint.PerformanceMode.THROUGHPUT if many else hint.PerformanceMode.LATENCY
+        network = self._core.compile_model(self._model, "CPU", self._options | {hint.performance_mode(): goal})
+        jobs = AHEAD * network.get_property(properties.optimal_number_of_infer_requests())
+        idle = SimpleQueue()
+        for _ in range(jobs):
+            request = network.create_infer_request()
+            idle.put((request, request.get_input_tensor().data[0], request.get_output_tensor().data[0]))
+
+        def compute(image):
+            request, pixels, result = idle.get()
+            try:
+                pixels[...] = image
+                request.start_async()
+                request.wait()
+                return result.copy()
+            finally:
+                idle.put((request, pixels, result))
+
+        return ThreadPoolExecutor(jobs, thread_name_prefix="dermfeat-openvino"), compute
 
 
-def _queue(core, model, options, goal):
-    """Compile a graph for a goal, "LATENCY" or "THROUGHPUT"."""
-    from openvino import AsyncInferQueue
-    from openvino.properties import hint
-
-    goal = {hint.performance_mode(): getattr(hint.PerformanceMode, goal)}
-    return AsyncInferQueue(core.compile_model(model, "CPU", options | goal))
+def has_bfloat16(core):
+    """Return whether OpenVINO computes in bfloat16 on this processor."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _check(model, graph):

@@ -1,59 +1,14 @@
-"""Trace a Keras network to OpenVINO: ``python -m dermfeat.networks.trace``, a process of its own.
-
-Keras binds its backend and its image layout to the whole process, so this runs in a child process; the
-parent (`dermfeat.networks.graphs`) writes a request in JSON to its standard input and finds in the folder
-named there either ``network.xml``, ``network.bin`` and ``meta.json``, or ``error.json``.
-"""
+"""Build a Keras network, cut it at its stages, and trace it to OpenVINO (in a child process, by `export`)."""
 
 import hashlib
-import json
-import sys
-import traceback
 from pathlib import Path
 
 import numpy as np
 
-from dermfeat._optional import require
-from dermfeat.networks.runtime import block_telemetry
 from dermfeat.networks.spec import LAST
 from dermfeat.networks.weights import keras_weights, sha256
 
 SEED = 0  # of the random weights
-
-
-def main():
-    """Trace what the request on standard input asks for; return the exit status."""
-    block_telemetry()
-    request = json.load(sys.stdin)
-    folder = Path(request["folder"])
-    try:
-        meta = trace(request, folder)
-    except Exception as error:
-        report = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
-        folder.joinpath("error.json").write_text(json.dumps(report), encoding="utf-8")
-        return 1
-    folder.joinpath("meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-    return 0
-
-
-def trace(request, folder):
-    """Write the graph that `request` asks for into `folder`; return what is to be known about it."""
-    keras, openvino = require("keras"), require("openvino")
-    model, weights = load_file(request) if request["is_file"] else build(request)
-    channels_first = is_channels_first(model)
-    shape = tuple(side or request["size"] for side in model.input_shape[1:])
-    stages = cut(model, request["stages"], request["pooling"], channels_first)
-    rows = list(stages.values())
-    joined = rows[0] if len(rows) == 1 else keras.layers.Concatenate()(rows)
-    graph = to_openvino(keras.Model(model.inputs, joined), shape)
-    graph = with_preprocessing(graph, request, channels_first)
-    openvino.save_model(graph, folder / "network.xml", compress_to_fp16=False)
-    return {
-        "widths": {name: int(row.shape[-1]) for name, row in stages.items()},
-        "size": shape[1:] if channels_first else shape[:2],
-        "weights": weights,
-        "files": {name: sha256(folder / name) for name in ("network.xml", "network.bin")},
-    }
 
 
 def load_file(request):
@@ -79,21 +34,65 @@ def load_file(request):
     return model, file_record(path)
 
 
-def build(request):
-    """Return a network of keras.applications without its head, and the record of its weights."""
+def build(request, *, channels_first=True):
+    """Return a network of keras.applications without its head, and the record of its weights.
+
+    Its channels come before height and width where `channels_first` asks for it and the network can; ConvNeXt can't.
+    """
     import keras
 
     factory = getattr(keras.applications, request["source"], None)
     if factory is None:
         raise ValueError(f"{request['source']}: keras.applications has no such network")
-    keras.config.set_image_data_format("channels_first")
-    try:
-        return _apply(factory, request, (3, request["size"], request["size"]))
-    except ValueError as error:
-        if "does not support the `channels_first`" not in str(error):
-            raise
+    size = request["size"]
+    if channels_first:
+        keras.config.set_image_data_format("channels_first")
+        try:
+            return _apply(factory, request, (3, size, size))
+        except ValueError as error:
+            if "does not support the `channels_first`" not in str(error):
+                raise
     keras.config.set_image_data_format("channels_last")
-    return _apply(factory, request, (request["size"], request["size"], 3))
+    model, record = _apply(factory, request, (size, size, 3))
+    return with_channels_first(model) if channels_first and _is_convolutional(model) else model, record
+
+
+def _is_convolutional(model):
+    """Return whether every axis of the model's layers is either that of the channels or stands in no parameter."""
+    import keras
+
+    return not any(isinstance(layer, (keras.layers.Dense, keras.layers.LayerNormalization)) for layer in model.layers)
+
+
+def with_channels_first(model):
+    """Return a copy of a channels-last model that takes, and computes with, channels before height and width."""
+    import keras
+
+    def turned(layer):
+        config = layer.get_config()
+        if config.get("data_format") == "channels_last":
+            config["data_format"] = "channels_first"
+        if isinstance(layer, (keras.layers.BatchNormalization, keras.layers.Concatenate)):
+            config["axis"] = {-1: 1, 3: 1}.get(config["axis"], config["axis"])
+        return type(layer).from_config(config)
+
+    height, width, channels = model.input_shape[1:]
+    image = keras.Input((channels, height, width))
+    copy = keras.models.clone_model(model, input_tensors=image, clone_function=turned)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def with_dtype(model, policy):
+    """Return a copy of a model whose layers compute under another dtype policy, such as "mixed_bfloat16"."""
+    import keras
+
+    def changed(layer):
+        return type(layer).from_config(layer.get_config() | {"dtype": policy})
+
+    copy = keras.models.clone_model(model, clone_function=changed)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _apply(factory, request, shape):
@@ -117,13 +116,16 @@ def _apply(factory, request, shape):
 
 
 def draw_weights(model):
-    """Give the kernels of `model` random values, the same ones everywhere; return their SHA-256."""
+    """Give the kernels of `model` random values, the same ones everywhere; return their SHA-256.
+
+    They are small enough for the deepest networks: values that grow from layer to layer would end in chaos.
+    """
     random, digest = np.random.default_rng(SEED), hashlib.sha256()
     for variable in model.variables:
         if len(variable.shape) < 2:
             continue  # biases and normalisation keep what they start with
         inputs = np.prod(variable.shape[: 2 if variable.shape[-1] == 1 else -1])
-        kernel = random.normal(0, np.sqrt(2 / inputs), variable.shape).astype(np.float32)
+        kernel = random.normal(0, np.sqrt(1 / inputs), variable.shape).astype(np.float32)
         variable.assign(kernel)
         digest.update(kernel)
     return digest.hexdigest()
@@ -133,6 +135,12 @@ def file_record(path):
     """Return what identifies the weights file `path`: its path, size, time of change and SHA-256."""
     stat = Path(path).stat()
     return {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256(path)}
+
+
+def image_size(model, request):
+    """Return the height and width of the one image that `model` takes; a free side is the requested size."""
+    sides = model.input_shape[2:] if is_channels_first(model) else model.input_shape[1:3]
+    return tuple(side or request["size"] for side in sides)
 
 
 def is_channels_first(model):
@@ -146,8 +154,8 @@ def cut(model, stages, pooling, channels_first):
 
     layout = "channels_first" if channels_first else "channels_last"
     pools = {
-        "avg": keras.layers.GlobalAveragePooling2D(data_format=layout),
-        "max": keras.layers.GlobalMaxPooling2D(data_format=layout),
+        "avg": keras.layers.GlobalAveragePooling2D(data_format=layout, dtype="float32"),
+        "max": keras.layers.GlobalMaxPooling2D(data_format=layout, dtype="float32"),
     }
     rows = {}
     for stage in stages:
@@ -159,6 +167,13 @@ def cut(model, stages, pooling, channels_first):
         else:
             raise ValueError(f"stage {stage!r} has the shape {tensor.shape}; choose a layer that gives maps or rows")
     return rows
+
+
+def joined(rows):
+    """Return the rows of all stages side by side, in float32."""
+    import keras
+
+    return rows[0] if len(rows) == 1 else keras.layers.Concatenate(dtype="float32")(rows)
 
 
 def stage_output(model, name):
@@ -218,7 +233,3 @@ def with_preprocessing(graph, request, channels_first):
 
 def _first_line(error):
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-if __name__ == "__main__":
-    sys.exit(main())

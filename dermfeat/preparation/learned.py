@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,26 +26,35 @@ def is_network(method):
 def network_digest(method):
     """Return the SHA-256 of a network's graph and weights."""
     file = graph_file(_graph(method))
-    return hashlib.sha256(file.read_bytes() + file.with_suffix(".bin").read_bytes()).hexdigest()
+    parts = file, file.with_suffix(".bin")
+    return _sha256(parts, tuple(part.stat().st_mtime_ns for part in parts))
 
 
-def lesion_maps(images, *, method="unet", flips=False):
-    """Return how likely each pixel of each image is lesion, by a network.
+@lru_cache(maxsize=8)
+def _sha256(parts, changed):
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+
+
+class StartedMap(NamedTuple):
+    """An image that a network is looking at: what `finished_map` makes a map of."""
+
+    method: str
+    requests: list
+    has_colors: bool
+
+
+def start_map(image, *, method="unet", flips=False):
+    """Let a network look at an image, on threads of its own, and return a `StartedMap` at once.
 
     Parameters
     ----------
-    images : sequence of (H, W, 3) uint8 ndarray
-        sRGB images of any sizes; each is squashed to the network's input.
+    image : (H, W, 3) uint8 ndarray
+        sRGB image; it is squashed to the network's input.
     method : str
         "unet" for the packaged network, or the path of an OpenVINO graph from (n, h, w, 3) uint8 to (n, h, w, 1)
         in [0, 1], as `dermfeat.training.segmenter` writes it.
     flips : bool
         Whether to average over the image and its three mirror images: four times the work.
-
-    Returns
-    -------
-    (n, h, w) float32 ndarray
-        Probabilities in [0, 1] at the network's size; 0 everywhere in an image of one colour.
 
     Raises
     ------
@@ -52,19 +63,43 @@ def lesion_maps(images, *, method="unet", flips=False):
     FileNotFoundError
         Where there is no such graph.
     ValueError
-        Where the graph gives something else.
+        Where the graph gives maps of another size.
     """
     network = _network(method)
-    mirrors = MIRRORS if flips else MIRRORS[:1]
-    squares = [_squashed(image, network.size) for image in images]
-    maps = network.run(np.array([square[mirror] for square in squares for mirror in mirrors], np.uint8))[..., 0]
-    if maps.size and not (maps.min() >= 0 and maps.max() <= 1):
+    square = _squashed(image, network.size)
+    requests = [network.start(square[mirror]) for mirror in (MIRRORS if flips else MIRRORS[:1])]
+    return StartedMap(method, requests, max(np.ptp(channel) for channel in cv2.split(square)) > FAINT)
+
+
+def finished_map(started):
+    """Return how likely each pixel is lesion, by the network that has been started on an image.
+
+    Parameters
+    ----------
+    started : StartedMap
+
+    Returns
+    -------
+    (h, w) float32 ndarray
+        Probabilities in [0, 1] at the network's size; 0 everywhere in an image of one colour.
+
+    Raises
+    ------
+    ValueError
+        Where the graph gives something else.
+    """
+    maps = _network(started.method).finish(started.requests)[..., 0]
+    if not (maps.min() >= 0 and maps.max() <= 1):
         found = f"{maps.min():.3g} to {maps.max():.3g}"
-        raise ValueError(f"segmenter {method!r}: its map goes from {found}; end the network with a sigmoid")
-    maps = maps.reshape(len(squares), len(mirrors), *network.size)
-    mean = np.mean([maps[:, i][:, *mirror] for i, mirror in enumerate(mirrors)], axis=0, dtype=np.float32)
-    shown = [max(np.ptp(channel) for channel in cv2.split(square)) > FAINT for square in squares]
-    return mean * np.float32(shown)[:, None, None]
+        raise ValueError(f"segmenter {started.method!r}: its map goes from {found}; end the network with a sigmoid")
+    mean = np.mean([shown[mirror] for shown, mirror in zip(maps, MIRRORS, strict=False)], axis=0, dtype=np.float32)
+    return mean * np.float32(started.has_colors)
+
+
+def lesion_maps(images, *, method="unet", flips=False):
+    """Return the `finished_map` of each of n (H, W, 3) uint8 images, (n, h, w); parameters as in `start_map`."""
+    started = [start_map(image, method=method, flips=flips) for image in images]
+    return np.array([finished_map(one) for one in started], np.float32)
 
 
 def outline(probability, shape):
@@ -73,7 +108,7 @@ def outline(probability, shape):
     Parameters
     ----------
     probability : (h, w) float32 ndarray
-        From `lesion_maps`.
+        From `finished_map`.
     shape : (int, int)
         Height and width of the image.
 
