@@ -11,6 +11,7 @@ FALLBACK_AXES = 0.6  # axes of the stand-in ellipse, as a share of the frame's h
 MIN_LESION, MAX_LESION = 0.001, 0.985  # shares of the frame between which a mask outlines something
 CLOSE_UP_SIDE = 256  # pixels
 CONTOUR_SMOOTHING = 0.02  # standard deviation of the smoothing of the close-up's mask, in equivalent radii
+FINE = 160  # pixels of the equivalent diameter above which distances outside it are taken at half the size
 RAY_STEP = 0.5  # pixels
 SHARES = np.arange(256, dtype=np.float32) / 255  # of 8-bit values
 CLOSE_UP_MARGIN = 0.5  # room round the lesion's farthest point in the close-up, in equivalent radii
@@ -87,7 +88,8 @@ class Lesion:
         Closed outline of `shape_mask` as x, y of its boundary pixels, in order.
     signed_distance : (H, W) float32 ndarray
         Euclidean distance to the lesion's edge in pixels, positive inside, negative outside; minus the frame's
-        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box.
+        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box. Outside a lesion wider
+        than 160 pixels it is taken at half the size, within a pixel or two.
     close_up : CloseUp
         Lesion, mask and surroundings on a grid of fixed size, for measures that must not depend on scale.
     radii : (360,) float64 ndarray
@@ -168,8 +170,9 @@ class Lesion:
     def signed_distance(self):
         distance = np.full(self.mask.shape, -max(self.mask.shape), np.float32)
         around, box = self._box(int(SKIN_RING * self.equivalent_diameter) + 4), self._box(1)
-        distance[around] = -_distance(~self.shape_mask[around])
-        distance[box] += _distance(self.shape_mask[box])
+        far = _far if self.equivalent_diameter > FINE else _distance
+        distance[around] = -far(~self.shape_mask[around])
+        cv2.copyTo(_distance(self.shape_mask[box]), self.shape_mask[box].view(np.uint8), distance[box])
         return distance
 
     @cached_property
@@ -178,23 +181,27 @@ class Lesion:
         centre = self.centroid[::-1]
         reach = np.linalg.norm(self.contour - centre, axis=1).max() + CLOSE_UP_MARGIN * radius + 0.5
         zoom = CLOSE_UP_SIDE / (2 * reach)
-        masks = (mask * np.uint8(255) for mask in (self.shape_mask, self.field, self.hair))
-        soft, seen, hair = (_cut_out(mask, centre, zoom, cv2.BORDER_CONSTANT) for mask in masks)
+        soft = _cut_out(self.shape_mask * np.uint8(255), centre, zoom)
+        masks = (mask.view(np.uint8) for mask in (self.field, self.hair))
+        seen, hair = (_cut_out(mask, centre, zoom, cv2.INTER_NEAREST) for mask in masks)
         soft = cv2.GaussianBlur(soft, (0, 0), CONTOUR_SMOOTHING * zoom * radius)
         size = 2 * max(int(1 / zoom), 1) - 1  # of a blur before the image is reduced
-        pixels = cv2.GaussianBlur(self.image, (size, size), 0, borderType=cv2.BORDER_REPLICATE)
-        pixels = _cut_out(pixels, centre, zoom, cv2.BORDER_REPLICATE)
+        pixels = self.image
+        if size > 1:
+            pixels = cv2.GaussianBlur(pixels, (size, size), 0, borderType=cv2.BORDER_REPLICATE)
+        pixels = _cut_out(pixels, centre, zoom, border=cv2.BORDER_REPLICATE)
         return CloseUp(
             lab=converted(pixels, cv2.COLOR_RGB2LAB),
             mask=soft > min(127, soft.max() // 2),
-            seen=seen > 127,
-            hair=hair > 127,
+            seen=seen.view(bool),
+            hair=hair.view(bool),
             radius=zoom * radius,
         )
 
     @cached_property
     def radii(self):
-        x, y = _rays()
+        reach = int((CLOSE_UP_SIDE / 2 - CLOSE_UP_MARGIN * self.close_up.radius) / RAY_STEP) + 4
+        x, y = (np.ascontiguousarray(place[:, :reach]) for place in _rays())
         hit = cv2.remap(self.close_up.mask.astype(np.float32), x, y, cv2.INTER_LINEAR) >= 0.5
         farthest = hit.shape[1] - np.argmax(hit[:, ::-1], axis=1)
         return np.where(hit.any(axis=1), farthest * RAY_STEP, 0) / self.close_up.radius
@@ -277,10 +284,17 @@ def _distance(mask):
     return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def _cut_out(array, centre, zoom, border):
+def _far(mask):
+    """Return the distance to the nearest pixel outside a mask, taken at half the size and at least 1."""
+    size = mask.shape[::-1]
+    half = cv2.resize(mask * np.uint8(254), [(side + 1) // 2 for side in size]) > 126
+    return cv2.max(cv2.resize(_distance(half) * 2 - np.float32(0.5), size), 1)
+
+
+def _cut_out(array, centre, zoom, way=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT):
     """Return a square of an array round `centre` (x, y) at the close-up's size."""
     matrix = np.column_stack([np.eye(2) * zoom, (CLOSE_UP_SIDE - 1) / 2 - zoom * centre])
-    return cv2.warpAffine(array, matrix, (CLOSE_UP_SIDE,) * 2, flags=cv2.INTER_LINEAR, borderMode=border)
+    return cv2.warpAffine(array, matrix, (CLOSE_UP_SIDE,) * 2, flags=way, borderMode=border)
 
 
 @cache

@@ -55,9 +55,9 @@ class EndToEnd(Files):
 
 
 class Workers(Files):
-    """Worker processes of one thread each; those of the two are kept by joblib, so their start is not counted."""
+    """Workers of one thread, on a core each; the processes of the two are kept by joblib: their start is not counted."""
 
-    @competitor(OMP_NUM_THREADS="1")
+    @competitor(cores=1)
     def time_one_worker(self):
         return self._features(1)
 

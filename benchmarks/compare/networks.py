@@ -135,12 +135,12 @@ def _traced(backbone):
     import keras
 
     from dermfeat.embedding import find_backbone
-    from dermfeat.networks.trace import cut, to_openvino
+    from dermfeat.networks import models_folder
+    from dermfeat.networks.trace import build, cut, to_openvino
 
-    keras.config.set_image_data_format("channels_first")
     found = find_backbone(backbone)
-    factory = getattr(keras.applications, found.factory)
-    model = factory(include_top=False, weights=weights(backbone), input_shape=(3, 224, 224))
+    request = {"source": found.factory, "size": 224, "alpha": found.alpha}
+    model, _ = build(request | {"weights": weights(backbone), "models": str(models_folder())})
     rows = cut(model, found.stages, "avg", True).values()
     graph = to_openvino(keras.Model(model.inputs, keras.layers.Concatenate()(list(rows))), (3, 224, 224))
     graph.reshape([1, 3, 224, 224])

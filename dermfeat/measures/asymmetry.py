@@ -5,6 +5,8 @@ from functools import cache
 import cv2
 import numpy as np
 
+from dermfeat.lesion import CLOSE_UP_MARGIN, CLOSE_UP_SIDE
+
 AXES = np.arange(0, 90, 5)  # degrees; with their perpendiculars 36 axes
 SHAPE_SIDE, COLOR_SIDE = 96, 48  # pixels of the grids that are folded
 SYMMETRIC = 140 / 180  # share of mirrored pairs of radii from which an axis counts as one of symmetry
@@ -141,9 +143,16 @@ def find_folds(lesion):
 def _shapes(view):
     """Return the turned (18, 96, 96) uint8 shares, of 255, of lesion and of skin that is seen."""
     lesion = _turned(_shrink(view.mask * np.uint8(255), SHAPE_SIDE))
-    if view.seen.all():
+    if _off_centre()[~view.seen].min(initial=CLOSE_UP_SIDE) > CLOSE_UP_SIDE / 2 - CLOSE_UP_MARGIN * view.radius + 4:
         return lesion, ~lesion
     return lesion, _turned(_shrink((view.seen & ~view.mask) * np.uint8(255), SHAPE_SIDE))
+
+
+@cache
+def _off_centre():
+    """Return the distance of the close-up's pixels from its centre: no lesion is within half a radius of its sides."""
+    offset = np.arange(CLOSE_UP_SIDE, dtype=np.float32) - (CLOSE_UP_SIDE - 1) / 2
+    return np.hypot(offset, offset[:, None])
 
 
 def _color_layers(view):
@@ -215,7 +224,8 @@ def _moments(view):
     lightness = cv2.extractChannel(view.lab, 0)
     inside = lightness[view.mask]
     reference = np.partition(inside, -1 - len(inside) // 10)[-1 - len(inside) // 10]
-    pigment, offset = cv2.moments(np.maximum(reference - lightness, 0) * mask), 0.0
+    pigment = cv2.copyTo(cv2.max(reference - lightness, 0), mask)
+    pigment, offset = cv2.moments(pigment), 0.0
     if pigment["m00"] > 0:
         offset = np.hypot(*(pigment[k] / pigment["m00"] - shape[k] / shape["m00"] for k in ("m10", "m01")))
     return {

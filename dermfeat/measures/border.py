@@ -84,7 +84,7 @@ def border(lesion, *, step_threshold=12.0, brush=0.15):
     F. Nachbar et al., "The ABCD rule of dermatoscopy", J Am Acad Dermatol 30:551-559, 1994.
     """
     view = lesion.close_up
-    depth, points = _depth(view.mask), _edge_points(view.mask)
+    depth, points = _depth(view), _edge_points(view.mask)
     lab, clear, every = _rings(view, depth / view.radius)
     measured = {
         **_outline(view.mask, points, FINENESS * view.radius),
@@ -112,7 +112,7 @@ def abrupt_directions(lesion, *, step_threshold=12.0):
         y): whether pigment ends abruptly there, and whether that could be judged.
     """
     view = lesion.close_up
-    seen, inside, outside = _edge_colors(*_rings(view, _depth(view.mask) / view.radius))
+    seen, inside, outside = _edge_colors(*_rings(view, _depth(view) / view.radius))
     abrupt = np.zeros(DIRECTIONS, bool)
     abrupt[seen] = (outside - inside)[0] > step_threshold
     return abrupt, seen
@@ -145,7 +145,8 @@ def _perimeter(mask, fineness):
 def _box_dimension(points, radius):
     columns, rows = points.T - CLOSE_UP_SIDE // 2
     sizes = np.maximum(np.round(np.array(BOXES) * radius), 1).astype(int)
-    counts = [len(np.unique(rows // size * CLOSE_UP_SIDE + columns // size)) for size in sizes]
+    boxes = (rows // size * CLOSE_UP_SIDE + columns // size for size in sizes)
+    counts = [np.count_nonzero(np.bincount(box - box.min())) for box in boxes]
     x, y = np.log(sizes) - np.log(sizes).mean(), np.log(counts)
     return np.clip(-(x @ y) / max(x @ x, 1e-9), 0, 2)
 
@@ -170,9 +171,11 @@ def _brushed(mask, depth, brush):
     }
 
 
-def _depth(mask):
-    """Return the distance to the edge in pixels, positive inside, negative outside."""
-    depth, box = 0.5 - _distance(~mask), bounding_box(mask, 1)
+def _depth(view):
+    """Return the distance to the edge in pixels, positive inside, negative outside and as far as the rings go there."""
+    depth, mask = np.full(view.mask.shape, -CLOSE_UP_SIDE, np.float32), view.mask
+    near, box = bounding_box(mask, int(RING * RINGS * view.radius) + 4), bounding_box(mask, 1)
+    depth[near] = 0.5 - _distance(~mask[near])
     depth[box] += _distance(mask[box]) - mask[box]
     return depth
 

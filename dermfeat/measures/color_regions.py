@@ -30,7 +30,7 @@ TYPICAL_COLORS = {  # CIELAB on the reference skin: the less saturated colours t
     "black": [(10, 12, 8), (17, 6, 2)],
 }
 BRIGHT = ((92 + 16) / 116) ** 3  # luminance where L* is 92
-SIDE = 208  # pixels of the equivalent diameter above which a lesion is reduced to see its larger areas
+SIDE = 160  # pixels of the equivalent diameter above which a lesion is reduced to see its larger areas
 LEAST_GRAY = 0.001  # twice the share of gray to blue pixels below which no specks are looked for
 SKIN_LIKE = len(DERMOSCOPIC_COLORS) + 1  # label of lesion pixels that have the colour of the skin
 
@@ -110,7 +110,7 @@ def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     CIELAB (smoothed by 1.5 % of the equivalent diameter) instead of their learned tree:
     ``b* < min(0.4 a* + 2, 0.35 L*, 12)``, bluer than pigment of that lightness; ``a* < 20 + b* / 2``, which leaves out
     marker ink, more violet than any veil; L* from 12 to `darker` below the skin's. Thin structures (hair, dots), small
-    areas and those that go on outside the lesion (ink, clothes, frames) are dropped. A lesion wider than 208 pixels is
+    areas and those that go on outside the lesion (ink, clothes, frames) are dropped. A lesion wider than 160 pixels is
     looked at reduced to that, with 0.4 equivalent diameters round it.
 
     Parameters
@@ -151,11 +151,11 @@ def find_regression(lesion, *, lighter=1.0, contrast=12.0, least=0.003, speck_co
     (near white in the image or twice as bright as skin) with their surroundings, and the outermost 4 % are left out.
 
     A white area is lighter than the median skin and than the lesion's 25th percentile, no more than 1 unit more
-    saturated than skin and at least 3 % wide. A lesion wider than 208 pixels is looked at reduced to that.
+    saturated than skin and at least 3 % wide. A lesion wider than 160 pixels is looked at reduced to that.
 
     A speck of peppering is darker than its surroundings, which are not dark themselves; gray to blue
     (``b* < 14``, ``a* < 20 + b* / 2``), roundish, 0.8 to 6 % wide and lies off the veil. It is looked for at full size,
-    in a lesion wider than 208 pixels only near what at that size is more or less like it, and only where 0.05 % of
+    in a lesion wider than 160 pixels only near what at that size is more or less like it, and only where 0.05 % of
     the lesion are gray to blue before smoothing. Where a lesion is less than about 100 pixels wide few can be seen.
 
     Parameters

@@ -230,4 +230,5 @@ def _two_thresholds(shares):
     present = np.flatnonzero(shares)
     if len(present) < 3:
         return present[0], present[-1]
-    return threshold_multiotsu(hist=(shares, np.arange(256)), classes=3)
+    span = slice(present[0], present[-1] + 1)
+    return threshold_multiotsu(hist=(shares[span], np.arange(256)[span]), classes=3)
