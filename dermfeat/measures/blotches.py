@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import blurred, detail, disc, local_mean
+from dermfeat.measures.detail import blurred, coarse, disc, local_mean
 from dermfeat.measures.texture import bounding_box
 
 FINENESS = 0.02  # blur, in equivalent diameters, above which lightness is an area's and not a structure's
@@ -35,7 +35,7 @@ def blotches(lesion, **detection):
     G. Argenziano et al., "Epiluminescence microscopy for the diagnosis of doubtful melanocytic skin lesions", Arch
     Dermatol 134:1563-1570, 1998.
     """
-    view = lesion.once(detail)
+    view = lesion.once(coarse)
     found = dark_areas(view, **detection)
     measured = {"blotch_share": 0.0, "blotch_count": 0.0, "blotch_offset": 0.0}
     if found.any():
@@ -48,7 +48,7 @@ def blotches(lesion, **detection):
 
 def find_blotches(lesion, **detection):
     """Return the (H, W) bool map of a lesion's large dark areas without structure: its `dark_areas`."""
-    view = lesion.once(detail)
+    view = lesion.once(coarse)
     return (view.paste(dark_areas(view, **detection), lesion.mask.shape) > 0) & lesion.shape_mask
 
 
@@ -58,7 +58,7 @@ def dark_areas(view, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
     Parameters
     ----------
     view : Detail
-        The lesion at the scale of fine structures.
+        The lesion; half the size will do, see `coarse`.
     depth : float
         Share of the skin's median L* by which a blotch is darker than skin: about that of dark brown.
     darkness : float

@@ -77,8 +77,8 @@ def detail(lesion):
         reduced(mask[box] * np.uint8(254)) for mask in (lesion.shape_mask, lesion.field, lesion.skin, lesion.hair)
     )
     lightness = cv2.extractChannel(converted(lesion.image[box], cv2.COLOR_RGB2LAB), 0)
-    skin, inside = (median(np.repeat(part.lab[0], part.count)) for part in (lesion.skin_colors, lesion.inside_colors))
-    exposure = np.clip((SKIN + 16) / (skin + 16), *EXPOSURE)  # L* + 16 is proportional to the cube root of luminance
+    skin, inside = (_median_lightness(colors) for colors in (lesion.skin_colors, lesion.inside_colors))
+    exposure = float(np.clip((SKIN + 16) / (skin + 16), *EXPOSURE))  # L* + 16 goes with the cube root of luminance
     return Detail(
         lightness=(reduced(lightness, cv2.INTER_AREA) + 16) * np.float32(exposure) - 16,
         mask=share > min(127, share.max() / 2),
@@ -89,9 +89,16 @@ def detail(lesion):
         box=box,
         diameter=lesion.equivalent_diameter * zoom,
         halfway=((skin + inside) / 2 + 16) * exposure - 16,
-        exposure=float(exposure),
+        exposure=exposure,
         skin=(skin + 16) * exposure - 16,
     )
+
+
+def _median_lightness(colors):
+    """Return the median L* of the pixels that have some colours."""
+    order = np.argsort(colors.lab[0])
+    below = colors.count[order].cumsum()
+    return float(colors.lab[0, order[below.searchsorted(below[-1] / 2)]])
 
 
 def coarse(lesion):
@@ -99,13 +106,12 @@ def coarse(lesion):
     view = lesion.once(detail)
     if view.diameter < FINE:
         return view
-    size = _half(view.mask.shape)
-    lightness, depth = (cv2.resize(plane, size) for plane in (view.lightness, view.depth / 2))
+    lightness, depth = (halved(plane) for plane in (view.lightness, view.depth / 2))
     masks = (view.mask, view.field, view.around, view.hair)
-    mask, field, around, hair = (cv2.resize(part * np.uint8(254), size) for part in masks)
+    mask, field, around, hair = (halved(part * np.uint8(254)) for part in masks)
     return view._replace(
         lightness=lightness,
-        mask=mask > 127,
+        mask=mask > min(127, mask.max() / 2),
         field=field > 127,
         around=around > 127,
         depth=depth,
@@ -134,8 +140,15 @@ def blurred(plane, scale):
     return cv2.pyrUp(half, dstsize=wide.shape[::-1])[room:-room, room:-room]
 
 
-def _half(shape):
-    return [(side + 1) // 2 for side in shape[::-1]]
+def gaussian(plane, scale):
+    """Return a plane blurred by a Gaussian that ends at three standard deviations."""
+    window = 2 * int(np.ceil(3 * scale)) + 1
+    return cv2.GaussianBlur(plane, (window, window), scale)
+
+
+def halved(plane):
+    """Return a plane with half the rows and columns, rounded up."""
+    return cv2.resize(plane, [(side + 1) // 2 for side in plane.shape[::-1]])
 
 
 def curvatures(soft, scale):

@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
-from dermfeat.measures.detail import blurred, curvatures, detail, median
+from dermfeat.measures.detail import blurred, curvatures, detail, gaussian, median
 from dermfeat.measures.texture import bounding_box
 
 SMALLEST, LARGEST = 0.006, 0.028  # radii looked for, in equivalent diameters
@@ -147,9 +146,9 @@ def _peaks(lightness, dark, radii, least):
     planes, found, before = [], [], lightness
     for radius, finer in zip(radii, [0, *radii], strict=False):
         further = np.sqrt((radius**2 - finer**2) / 2)  # what is blurred already is blurred on
-        planes.append(cv2.GaussianBlur(planes[-1] if planes else lightness, (0, 0), further))
+        planes.append(gaussian(planes[-1] if planes else lightness, further))
         mean, *apart = curvatures(planes[-1], radius / np.sqrt(2))
-        weaker = mean - cv2.magnitude(*apart)
+        weaker = cv2.subtract(mean, cv2.magnitude(*apart))
         highest = cv2.compare(weaker, cv2.max(cv2.dilate(weaker, NEIGHBORS), least), cv2.CMP_GE)
         place = np.flatnonzero(highest.view(bool) & dark)
         value = weaker.ravel()[place]
@@ -164,10 +163,16 @@ def _peaks(lightness, dark, radii, least):
 
 def _along_rays(plane, rows, columns, radius):
     """Return (7, 24, N) values of a plane at the places on the rays from N points, of one radius each."""
+    if not len(rows):
+        return np.zeros((len(POINTS), RAYS, 0), np.float32)
     angle = 2 * np.pi * (np.arange(RAYS) + 0.5) / RAYS
-    reach = POINTS[:, None] * radius
-    places = [at + reach[:, None] * way[:, None] for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))]
-    return ndimage.map_coordinates(plane, places, order=1, mode="nearest")
+    reach = (POINTS[:, None] * radius)[:, None]
+    y, x = (
+        np.float32(at + reach * way[:, None]).reshape(-1, len(rows))
+        for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))
+    )
+    values = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return values.reshape(len(POINTS), RAYS, -1)
 
 
 def _rises(values, radius):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from dermfeat.lesion import pixels
-from dermfeat.measures.detail import detail, disc
+from dermfeat.measures.detail import detail, disc, halved
 from dermfeat.measures.network_holes import chosen, closed_parts, heights, means, mesh_grid, roundish
 from dermfeat.measures.texture import bounding_box
 
@@ -178,9 +178,11 @@ def _network(lesion, grid, area, box, parts, contrasts):
 
 
 def _local_mean(values, area, width):
-    window = (2 * round(width / 2) + 1,) * 2
+    """Return the mean of values in an area over a window, from a quarter of the pixels."""
+    window = (2 * round(width / 4) + 1,) * 2
     weights = area.astype(np.float32)
-    return cv2.blur(values * weights, window) / np.maximum(cv2.blur(weights, window), 1e-6)
+    total, weight = (cv2.blur(halved(plane), window) for plane in (values * weights, weights))
+    return cv2.resize(total / np.maximum(weight, 1e-6), values.shape[::-1])
 
 
 def _width(lines, area):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from dermfeat.measures.detail import blurred, coarse, curvatures, detail, disc
+from dermfeat.measures.detail import blurred, coarse, curvatures, detail, disc, gaussian
 
 RING = 0.15  # equivalent diameters
 SCALES = (0.008, 0.013)  # equivalent diameters; a line is about two to three of these wide
@@ -144,7 +144,7 @@ def _radial_lines(view, normals):
     turned, slanted = y * y - x * x, 2 * x * y
 
     def at_scale(scale):
-        mean, apart, xy = curvatures(cv2.GaussianBlur(view.lightness, (0, 0), scale), scale)
+        mean, apart, xy = curvatures(gaussian(view.lightness, scale), scale)
         return mean - np.maximum(mean + turned * apart + slanted * xy, 0)
 
     strength = np.maximum(*(at_scale(max(scale * view.diameter, RESOLVED)) for scale in SCALES))
