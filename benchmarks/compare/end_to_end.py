@@ -55,7 +55,7 @@ class EndToEnd(Files):
 
 
 class Workers(Files):
-    """Workers of one thread, on a core each; the processes of the two are kept by joblib: their start is not counted."""
+    """Workers of one thread, on a core each; those of the two are kept by joblib, so their start is not counted."""
 
     @competitor(cores=1)
     def time_one_worker(self):
