@@ -1,6 +1,7 @@
 """LesionPipeline and the steps that it has by default."""
 
 from imblearn.pipeline import Pipeline
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, check_consistent_length
@@ -72,6 +73,8 @@ class LesionPipeline(Pipeline):
         given = {f"{name}__eval_set", f"{name}__stop_on"} & params.keys()
         if not isinstance(last, LesionClassifier) or not last.early_stopping_rounds or given:
             return X, y, params
+        if get_config()["enable_metadata_routing"]:
+            raise ValueError("early stopping in a pipeline needs enable_metadata_routing=False; see sklearn.set_config")
         kept, held = last.split_off(y, params.get(f"{name}__groups"))
         params = _check_method_params(X, params, kept)
 

@@ -133,10 +133,11 @@ def test_early_stopping_with_too_little_to_split(two):
     kept, held = LesionClassifier(**STOPPING).split_off(rare)
     assert 5 in kept  # the only one of its class
     assert len(kept) + len(held) == 240
-    for fraction, labels in ((0.1, [0, 1]), (0.6, y), (1.5, y)):
-        model = LesionClassifier(validation_fraction=fraction, **STOPPING)
-        with pytest.raises(ValueError, match=f"lesions cannot be split .* validation_fraction={fraction}"):
-            model.fit(X[: len(labels)], labels)
+    with pytest.raises(ValueError, match=r"lesions cannot be split .* validation_fraction=0\.1"):
+        LesionClassifier(validation_fraction=0.1, **STOPPING).fit(X[:2], [0, 1])
+    for fraction in (0, -1, 0.6, 1.5):
+        with pytest.raises(ValueError, match=f"validation_fraction={fraction}: give a share above 0, up to 0.5"):
+            LesionClassifier(validation_fraction=fraction, **STOPPING).fit(X, y)
     with pytest.raises(ValueError, match="left a class without a row"):  # the lesion of two labels is held out
         LesionClassifier(validation_fraction=0.5, **STOPPING).split_off([0, 1, 0, 0], [0, 0, 1, 1])
     with pytest.raises(ValueError, match="inconsistent"):

@@ -275,7 +275,7 @@ KERAS = """
     from dermfeat.embedding import find_backbone
     from dermfeat.networks import compiled, keras_engine, runtime
 
-    runtime._installed = lambda module: module not in ("openvino", "onnxruntime")
+    runtime.is_installed = lambda module: module not in ("openvino", "onnxruntime")
     images = np.load(sys.argv[1] + "/images.npy")
     options = json.loads(sys.argv[3])
     spec = find_backbone("mobilenet").spec(**options)
@@ -356,14 +356,14 @@ def test_unfit_options_are_refused(options, match):
     ],
 )
 def test_missing_engines_are_named(options, match, monkeypatch):
-    monkeypatch.setattr(runtime, "_installed", lambda module: False)
+    monkeypatch.setattr(runtime, "is_installed", lambda module: False)
     with pytest.raises(ImportError, match=match):
         CNNEmbedding(weights=None, **options).names()
 
 
 def test_auto_takes_the_fastest_that_is_installed(monkeypatch):
     def with_installed(*modules):
-        monkeypatch.setattr(runtime, "_installed", lambda module: module in modules)
+        monkeypatch.setattr(runtime, "is_installed", lambda module: module in modules)
         monkeypatch.setattr(runtime, "keras_backend", lambda: "jax")
         monkeypatch.setattr(runtime, "load_keras", lambda: None)
 

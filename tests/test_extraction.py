@@ -1,6 +1,7 @@
 """One pass: each image decoded once, rows never stale, failures listed, memory bounded."""
 
 import os
+import re
 import shutil
 import tracemalloc
 import warnings
@@ -9,7 +10,8 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
-from joblib import cpu_count
+from joblib import cpu_count, parallel_config, register_parallel_backend
+from joblib.parallel import ThreadingBackend
 from PIL import Image
 from sklearn.base import clone
 
@@ -26,6 +28,7 @@ from dermfeat import (
     config_context,
     datasets,
 )
+from dermfeat.extraction import loop
 from dermfeat.extraction.keys import family_key
 from dermfeat.networks.runtime import allowed_threads
 
@@ -283,6 +286,39 @@ def test_fallback_is_flagged(value):
     full = dict(zip(row, features.transform([(image, np.ones((80, 100), bool))])[0], strict=True))
     assert full["mask__is_fallback"] == 1
     assert np.isfinite(list(full.values())).all()
+
+
+class Broken(CNNEmbedding):
+    def finish(self, prepared, names=None):
+        return super().finish(prepared, names) * np.nan
+
+
+def test_what_is_not_finite_is_refused_and_not_stored(paths, cold):
+    broken = Broken(**small_embedding().get_params())
+    for _ in range(2):
+        with pytest.raises(ValueError, match=rf"{re.escape(paths[0])}: Broken gave values that are not finite"):
+            LesionFeatures([("net", broken)]).transform(paths[:2])
+
+
+def test_one_batch_starts_no_workers(paths, cold, monkeypatch):
+    monkeypatch.setattr(loop, "in_workers", lambda n_jobs: pytest.fail("workers for one batch"))
+    assert LesionFeatures(["mask"], n_jobs=2).transform(paths).shape[0] == len(paths)
+
+
+class AllAtOnce(ThreadingBackend):
+    """Cannot give results one by one, like joblib's "multiprocessing"."""
+
+    supports_return_generator = False
+
+
+def test_other_backends_give_the_same_rows(paths, cold):
+    register_parallel_backend("all at once", AllAtOnce)
+    with config_context(store=False):
+        alone = LesionFeatures(["mask"]).transform(paths)
+        for backend in ("threading", "all at once"):
+            with parallel_config(backend=backend, n_jobs=2):
+                rows = LesionFeatures(["mask"], batch_size=2).transform(paths)
+            np.testing.assert_array_equal(rows, alone)
 
 
 def test_memory_does_not_grow_with_the_number_of_images(cold):

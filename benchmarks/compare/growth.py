@@ -31,19 +31,19 @@ def extract(settings, count, cache):
     return {
         "images": count,
         "ms an image": 1000 * seconds[0] / count,
-        "peak MB": peak(os.getpid()) - output,
-        "of it workers MB": sum(map(peak, descendants(os.getpid()))),
+        "peak MB": None if peak(os.getpid()) is None else peak(os.getpid()) - output,
+        "of it workers MB": sum(filter(None, map(peak, descendants(os.getpid())))),
         "output MB": output,
         "again, from the store, ms an image": 1000 * seconds[1] / count,
     }
 
 
 def peak(process):
-    """Return the largest resident memory so far of a process in MB, 0 where the system does not tell."""
+    """Return the largest resident memory so far of a process in MB, None where the system does not tell."""
     try:
         return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1]) / 1024
     except (OSError, TypeError):
-        return 0.0
+        return None
 
 
 def descendants(process):
@@ -56,6 +56,11 @@ def descendants(process):
     return [*found, *(deeper for child in found for deeper in descendants(child))]
 
 
+def shown(value):
+    """Return a number with four digits, or that there is none."""
+    return "not measured" if value is None else f"{value:.4g}"
+
+
 def compare(settings):
     """Return the `Result` of all numbers of images."""
     result, counts = Result(), (8, 16) if settings.quick else sorted(settings.counts)
@@ -66,17 +71,18 @@ def compare(settings):
             for file in Path(cache).glob("rows.sqlite*"):
                 file.unlink()
             found.append(in_process(extract, settings, count, cache, DERMFEAT_STORE_LIMIT_MB="8192"))
-            found[-1]["peak MB, all processes"] = found[-1]["peak MB"] + found[-1]["of it workers MB"]
+            own, workers = found[-1]["peak MB"], found[-1]["of it workers MB"]
+            found[-1]["peak MB, all processes"] = None if own is None else own + workers
     title = "Growth: everything from 600x450 files, empty store, each number in a fresh process"
-    result.tables[title] = [{key: f"{value:.4g}" for key, value in row.items()} for row in found]
+    result.tables[title] = [{key: shown(value) for key, value in row.items()} for row in found]
     first, last = found[0], found[-1]
     for key, unit in (("ms an image", "ms"), ("peak MB, all processes", "MB")):
         name = f"{'time' if unit == 'ms' else 'peak memory (output array not counted)'}"
         title = f"{name} an image" if unit == "ms" else name
         title += f" at {counts[-1]} images against {counts[0]}"
-        shown = (f"{row['images']}: {row[key]:.4g} {unit}" for row in (first, last))
+        both = (f"{row['images']}: {shown(row[key])} {unit}" for row in (first, last))
         ratio = last[key] / first[key] if first[key] else None
-        result.figures.append(Figure(title, *shown, ratio, at_most=1.1))
+        result.figures.append(Figure(title, *both, ratio, at_most=1.1))
     result.notes.append("Peak memory is the sum of the peaks of all processes; what they share is counted twice")
     result.details = {"growth": found}
     return result

@@ -45,21 +45,16 @@ class LesionTransformer(TransformerMixin, BaseEstimator):
 
         `names` are the column names, against which the names of each image are checked.
         """
-        for found, row in prepared:
-            self._check(names, found, row)
+        for found, _ in prepared:
+            if found != names:
+                raise ValueError(
+                    f"{type(self).__name__}.measure gave other names for one image than for the reference lesion: "
+                    f"{sorted(set(found) ^ set(names))[:5]}. It must give the same names in the same order for all."
+                )
         return np.stack([row for _, row in prepared])
 
-    def _check(self, names, found, row):
-        title = type(self).__name__
-        if found != names:
-            raise ValueError(
-                f"{title}.measure gave other names for one image than for the reference lesion: "
-                f"{sorted(set(found) ^ set(names))[:5]}. It must give the same names in the same order for all."
-            )
-        fine = np.abs(row) <= np.finfo(np.float32).max
-        if not fine.all():
-            bad = [name for name, good in zip(found, fine, strict=True) if not good]
-            raise ValueError(f"{title}.measure gave values that are not finite (in float32): {bad[:5]}")
+    def flush(self):
+        """Begin to compute what has been prepared, where that is put off: the batch has no more images."""
 
     def names(self):
         """Return the tuple of column names, those of `measure` on a drawn reference lesion."""

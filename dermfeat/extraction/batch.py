@@ -1,5 +1,7 @@
 """What a worker does with its images: read each once, segment them together, measure each for every family."""
 
+import numpy as np
+
 from dermfeat._errors import LesionImageError
 
 
@@ -22,18 +24,38 @@ class Batch:
         self._prepared = {family: [] for family in range(len(families))}
         self._drafts = {}
 
-    def measure(self, names):
-        """Return ``{(index, family): row}`` and ``{index: error}``; `names` are each family's columns."""
+    def begin(self):
+        """Read the images and let the networks look at them; return the batch, which `end` makes rows of."""
         for index in range(len(self.items)):
             self._attempt(self._read, index)
+        for family in {f for f, pieces in self._prepared.items() if pieces}:
+            self.families[family].flush()
+        return self
+
+    def end(self, names):
+        """Return ``{(index, family): row}`` and ``{index: error}``; `names` are each family's columns."""
         for index in list(self._drafts):
             self._attempt(self._measure, index)
         rows = {}
         for family, pieces in self._prepared.items():
             if pieces:
-                finished = self.families[family].finish([piece for _, piece in pieces], names[family])
-                rows.update({(index, family): row for (index, _), row in zip(pieces, finished, strict=True)})
+                rows |= self._finished(family, pieces, names[family])
         return rows, self.failures
+
+    def _finished(self, family, pieces, names):
+        indices, prepared = zip(*pieces, strict=True)
+        try:
+            finished = self.families[family].finish(prepared, names)
+        except Exception as error:
+            error.add_note(f"while measuring {self.sources[indices[0]].name} to {self.sources[indices[-1]].name}")
+            raise
+        for index, row in zip(indices, finished, strict=True):
+            fine = np.abs(row) <= np.finfo(np.float32).max
+            if not fine.all():
+                bad = [name for name, good in zip(names, fine, strict=True) if not good]
+                kind = type(self.families[family]).__name__
+                raise ValueError(f"{self.sources[index].name}: {kind} gave values that are not finite: {bad[:5]}")
+        return {(index, family): row for index, row in zip(indices, finished, strict=True)}
 
     def _attempt(self, step, index):
         try:

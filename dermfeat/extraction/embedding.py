@@ -6,13 +6,15 @@ from dermfeat.embedding import find_backbone
 from dermfeat.extraction.base import LesionTransformer
 from dermfeat.networks import NetworkSpec, compiled
 
+OVERSAMPLING = 3  # with 2, rows of large JPEG files move by up to 8 % of their length, with 3 by about 2 %
+
 
 class CNNEmbedding(LesionTransformer):
     """Features of a frozen network, pooled over the image at several depths.
 
     The network is exported once, in a child process with a Keras of its own, checked against plain Keras, and then
     run by the fastest engine that is installed, while the next images are decoded and measured. It sees the whole
-    decoded image, squashed to its input size; colour constancy, hair removal and mask do not touch it.
+    image, squashed to its input size; colour constancy, hair removal and mask do not touch it.
 
     Parameters
     ----------
@@ -32,20 +34,24 @@ class CNNEmbedding(LesionTransformer):
         Height and width of the network's input in pixels, the size it was trained at by default.
     runtime : "auto", "openvino", "onnx" or "keras", default="auto"
         The engine; "auto" takes the first of these that is installed. In float32 the rows are the same to 1e-4 of a
-        stage's largest value, which is checked on the machine before an engine is used. With "openvino" and "onnx"
+        stage's largest value, which is checked, on the CPU, when a network is exported. With "openvino" and "onnx"
         the Keras of this process, its backend and its settings are neither used nor changed. "keras" runs the network
         on the Keras of this process and its backend, TensorFlow, JAX or torch, on a GPU where that has one, and
         changes no setting either: it is for GPUs, and for machines that the others have no package for.
     precision : "float32" or "bfloat16", default="float32"
-        The arithmetic. "bfloat16" changes the rows by some percent, and is faster on processors with matrix units for
-        it (AMX) and on GPUs, but not on all that can compute in it: ``benchmarks/precision.py`` prints what it gains
-        on a machine and what it does to the AUC.
+        The arithmetic. "bfloat16" changes the rows by about a tenth of their length, and is faster on processors with
+        matrix units for it (AMX) and on GPUs, but not on all that can compute in it: ``benchmarks/precision.py``
+        prints what it gains on a machine and what it does to the AUC.
     batch_size : int, optional
-        Images that the engine "keras" computes together, by default 32, and 256 on a GPU. The other engines compute
-        each image by itself, several at once.
+        Images that the engine "keras" computes together at most, by default 32, and 256 on a GPU; it is not given
+        more at a time than ``LesionFeatures(batch_size=...)``, so raise that too. The other engines compute each image
+        by itself, several at once.
 
     Notes
     -----
+    A JPEG file whose sides are six times those of the network's input, or more, is decoded at a half, a fourth or an
+    eighth of its size, which is faster and moves the row by about 2 % of its length.
+
     Columns are called ``<stage>_<pooling>_<channel>``. Only strings and numbers are held, so that clones, pickles
     and worker processes are cheap.
     """
@@ -77,8 +83,8 @@ class CNNEmbedding(LesionTransformer):
 
     @property
     def least_side(self):
-        """Sides below which an image is not decoded for it: those of the network's input, in pixels."""
-        return max(self._network().size)
+        """Sides in pixels that an image is decoded to at least: `OVERSAMPLING` times those of the network's input."""
+        return OVERSAMPLING * max(self._network().size)
 
     def prepare(self, rgb):
         """Hand the image, squashed to the network's input size, over to the network; return what `finish` needs."""
@@ -88,6 +94,10 @@ class CNNEmbedding(LesionTransformer):
         return network.start(
             cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         )
+
+    def flush(self):
+        """Let the network begin with an image that it still holds."""
+        self._network().flush()
 
     def finish(self, prepared, names=None):
         """Return the (n, n_features) float32 rows of a batch of prepared images."""

@@ -6,7 +6,8 @@ from multiprocessing import parent_process
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from dermfeat._errors import LesionImageError
@@ -64,16 +65,12 @@ def fill_table(images, families, reader, n_jobs, on_error, batch_size, done):
     with open_store() as store:
         todo = _look_up(images, keys, store, table)
         done(len(images) - len(todo))
-        batches = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
-        workers = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
-        jobs = (
-            delayed(_measure)([images[item.positions[0]] for item in batch], batch, families, names, reader)
-            for batch in batches
-        )
-        for batch, (rows, failures) in zip(batches, workers(jobs), strict=True):
-            table.fill(batch, rows, failures)
-            _keep(store, batch, rows, keys)
-            done(len(batch))
+        slices = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
+        batches = (Batch([images[item.positions[0]] for item in items], items, families, reader) for items in slices)
+        for items, (rows, failures) in zip(slices, _measured(batches, names, n_jobs, len(slices)), strict=True):
+            table.fill(items, rows, failures)
+            _keep(store, items, rows, keys)
+            done(len(items))
     return table
 
 
@@ -181,9 +178,29 @@ def _limit_threads():
         cv2.setNumThreads(threads)
 
 
-def _measure(batch_sources, batch, families, names, reader):
+def _measure(batch, names):
     _limit_threads()
-    return Batch(batch_sources, batch, families, reader).measure(names)
+    return batch.begin().end(names)
+
+
+def _measured(batches, names, n_jobs, count):
+    """Yield what each `Batch` gives, in order; one process reads the next while networks look at the last."""
+    if min(effective_n_jobs(n_jobs), count) > 1:
+        yield from in_workers(n_jobs)(delayed(_measure)(batch, names) for batch in batches)
+        return
+    begun = None
+    for batch in batches:
+        before, begun = begun, batch.begin()
+        if before is not None:
+            yield before.end(names)
+    if begun is not None:
+        yield begun.end(names)
+
+
+def in_workers(n_jobs):
+    """Return a joblib.Parallel that gives its results in order, one by one where the backend in force can do so."""
+    one_by_one = get_active_backend()[0].supports_return_generator
+    return Parallel(n_jobs=n_jobs, return_as="generator" if one_by_one else "list", pre_dispatch="2*n_jobs")
 
 
 def _keep(store, batch, rows, keys):

@@ -5,17 +5,18 @@ import json
 import os
 import warnings
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed, parallel_config
 from tqdm import tqdm
 
 from dermfeat._errors import LesionImageError
 from dermfeat._optional import require
 from dermfeat.extraction.keys import content_digest, environment, family_key
-from dermfeat.extraction.loop import fill_table
+from dermfeat.extraction.loop import fill_table, in_workers
 from dermfeat.reading import as_references, sources
 
 _MANIFEST = "_dermfeat.json"  # what begins with _ or . is no data to readers of Parquet
@@ -63,8 +64,8 @@ def extract_to(folder, X, families, reader, *, partition_size, n_jobs, on_error,
         As of `LesionFeatures`.
     """
     require("pyarrow", "parquet")
-    if partition_size < 1:
-        raise ValueError(f"partition_size={partition_size}: give 1 or more")
+    if not isinstance(partition_size, Integral) or partition_size < 1:
+        raise ValueError(f"partition_size={partition_size!r}: give a whole number of images, 1 or more")
     measured = [family for _, family in families]
     fill_table([], measured, reader, 1, on_error, batch_size, lambda _: None)  # refuses wrong arguments
     references, folder = as_references(X), Path(folder).expanduser().absolute()
@@ -76,7 +77,7 @@ def extract_to(folder, X, families, reader, *, partition_size, n_jobs, on_error,
     )
     written, unreadable = 0, []
     with tqdm(total=len(references), disable=not progress, unit="image") as bar:
-        for count, is_new, failures in Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")(jobs):
+        for count, is_new, failures in in_workers(n_jobs)(jobs):
             written += count * is_new
             unreadable += failures
             bar.update(count)
@@ -122,7 +123,8 @@ def read_extracted(folder, columns=None):
     arrow = require("pyarrow", "parquet")
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    unknown = set(columns or ()).difference(_ABOUT, manifest["columns"])
+    columns = [*_ABOUT, *manifest["columns"]] if columns is None else list(columns)
+    unknown = set(columns).difference(_ABOUT, manifest["columns"])
     if unknown:
         raise ValueError(f"{folder}: has no columns {sorted(unknown)}. The names are those of get_feature_names_out().")
     tables = []
@@ -133,7 +135,7 @@ def read_extracted(folder, columns=None):
             found = "is damaged" if path.exists() else "is missing"
             cure = "Run the extraction again: it computes what is missing."
             raise ValueError(f"{path}: this part of the extraction {found} ({error}). {cure}") from error
-    return arrow.concat_tables(tables).to_pandas()[columns or [*_ABOUT, *manifest["columns"]]]
+    return arrow.concat_tables(tables).to_pandas()[columns]
 
 
 def _manifest(references, families, reader, partition_size):
@@ -174,7 +176,10 @@ def _claim(folder, manifest):
 
     Workers that outlived a killed call see by the mark that theirs is over. What they left half written is removed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{folder}: the rows cannot be kept there ({error.strerror}). Give another one.") from error
     for left in folder.glob(_TEMPORARY.format("*")):
         left.unlink(missing_ok=True)
     if (folder / _MANIFEST).exists():
@@ -193,6 +198,11 @@ def _check(folder, held, manifest):
         if key in differs:
             both = held.get(key, {}).items() ^ manifest[key].items()
             differs[differs.index(key)] = f"{key} ({', '.join(sorted({name for name, _ in both}))})"
+    for key in ("images", "partition_size", "max_pixels"):
+        if key in differs:
+            differs[differs.index(key)] = f"{key} ({held.get(key)} there, {manifest[key]} given)"
+    if "names" in differs:
+        differs[differs.index("names")] = "names (paths count as they are written, absolute or not)"
     if differs:
         raise ValueError(
             f"{folder}: found an extraction that differs in {', '.join(differs)}. "
@@ -208,18 +218,21 @@ def _check(folder, held, manifest):
 
 def _read_manifest(folder):
     try:
-        return json.loads((folder / _MANIFEST).read_bytes())
+        held = json.loads((folder / _MANIFEST).read_bytes())
     except FileNotFoundError:
         cure = "Give a folder that LesionFeatures.extract wrote; all machines must see it under this path."
         raise ValueError(f"{folder}: there is no extraction, {_MANIFEST} is missing. {cure}") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, no UTF-8
         raise ValueError(f"{folder / _MANIFEST}: is damaged ({error}). Give another folder.") from None
+    if not isinstance(held, dict) or not held.keys() >= {"images", "partition_size", "columns", "run"}:
+        raise ValueError(f"{folder / _MANIFEST}: is not what an extraction writes. Give another folder.")
+    return held
 
 
 def _complete(run, path, start, images, families, reader, batch_size):
     """Write a part unless it stands; return its number of rows, whether it is new, and the unreadable images.
 
-    Runs in a worker, on one core: other tasks have the others. It stops where another call takes the folder over.
+    Runs in a worker, whose other tasks have the other cores. It stops where another call takes the folder over.
     """
     manifest = _manifest_of(run, path.parent)
     if manifest["environment"] != _environment():
@@ -266,7 +279,8 @@ def _arrow(start, images, digests, rows, columns):
         errors[index] = f"{'mask: ' * error.item.startswith('mask of ')}{error.found}. {error.cure}"
     texts = [image.name for image in images], digests, errors
     clean = [[text and text.encode(errors="backslashreplace").decode() for text in column] for column in texts]
-    about = [np.arange(start, start + len(images)), *(arrow.array(column, arrow.string()) for column in clean)]
+    positions = np.arange(start, start + len(images), dtype=np.int64)
+    about = [positions, *(arrow.array(column, arrow.string()) for column in clean)]
     return arrow.table([*map(arrow.array, about), *map(arrow.array, rows.values.T.copy())], [*_ABOUT, *columns])
 
 
@@ -294,5 +308,10 @@ def _write_whole(path, write):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(
+            f"{path}: cannot be written ({error.strerror}). Make room or give another folder; the same call goes on "
+            "from the parts that stand."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

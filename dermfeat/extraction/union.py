@@ -12,6 +12,8 @@ from dermfeat.extraction.reader import LesionReader
 class LesionFeatures(LesionTransformer, _BaseComposition):
     """The union of families: each image is decoded once, segmented once and measured by all of them.
 
+    A JPEG file is decoded once more, at a reduced size, for a network whose input is much smaller.
+
     Parameters
     ----------
     families : list of str, or of (str, LesionTransformer or "drop"), optional

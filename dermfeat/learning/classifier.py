@@ -127,6 +127,8 @@ class LesionClassifier(XGBClassifier):
         ValueError
             If there are too few groups, or a class is left without a row to fit.
         """
+        if not 0 < self.validation_fraction <= 0.5:
+            raise ValueError(f"validation_fraction={self.validation_fraction}: give a share above 0, up to 0.5")
         numbers = np.arange(len(y)) if groups is None else id_numbers(groups)
         check_consistent_length(y, numbers)
         codes = np.unique(np.asarray(y), return_inverse=True)[1]

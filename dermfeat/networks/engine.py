@@ -1,7 +1,8 @@
 """Engine: images go in one by one, are computed on threads of its own, and come out as rows."""
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 import numpy as np
 
@@ -76,7 +77,9 @@ class Engine:
             self._submit(held)
         except BaseException as error:
             for _, started in held:
-                started.set_exception(error)
+                _fail(started, error)
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
 
     def _submit(self, waiting):
         """Begin to compute the (image, future) pairs `waiting`; called under the engine's lock."""
@@ -114,6 +117,14 @@ class Parallel(Engine):
 def settle(future, compute, image):
     """Put what `compute` makes of an image into its future: the result, or the error that `finish` raises."""
     try:
-        future.set_result(compute(image))
+        result = compute(image)
     except BaseException as error:
+        _fail(future, error)
+    else:
+        with suppress(InvalidStateError):  # it failed meanwhile, as its neighbours could not be started
+            future.set_result(result)
+
+
+def _fail(future, error):
+    with suppress(InvalidStateError):
         future.set_exception(error)

@@ -90,6 +90,7 @@ def _elsewhere(request, images):
                 env=os.environ | {"KERAS_BACKEND": backend},
                 capture_output=True,
                 text=True,
+                errors="replace",
                 check=False,
             )
             if child.returncode == 0:

@@ -103,6 +103,7 @@ def _trace_in_child(spec, target, graph, keras_home):
         env=_environment(target.backend, keras_home),
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if child.returncode:
@@ -125,7 +126,8 @@ def _error(spec, report, child):
         message = told["message"] if kind in _PASSED_ON else f"{kind}: {told['message']}"
     except (OSError, ValueError):
         kind, details = "", child.stderr
-        message = f"the tracing process ended with status {child.returncode}"
+        last = (child.stderr.strip().splitlines() or [""])[-1]
+        message = f"the tracing process ended with status {child.returncode}: {last}"
     error = _PASSED_ON.get(kind, RuntimeError)(f"{spec.source}: {message}")
     error.__cause__ = subprocess.CalledProcessError(child.returncode, child.args, child.stdout, details)
     return error

@@ -26,8 +26,6 @@ class Batches(Engine):
 
     Attributes
     ----------
-    size : (2,) tuple of int
-        Height and width of the input in pixels.
     output : tuple of int
         Shape of what one image gives.
     """
@@ -36,7 +34,6 @@ class Batches(Engine):
         keras = load_keras()
         self._model = keras.saving.load_model(file, compile=False)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="dermfeat-keras")
-        self.size = tuple(self._model.input_shape[1:3])
         super().__init__(self._model.output_shape[1:], batch_size or (ON_GPU if has_gpu() else ON_CPU))
 
     def _submit(self, waiting):

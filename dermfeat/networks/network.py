@@ -6,12 +6,13 @@ import os
 import threading
 from collections import OrderedDict
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
 from dermfeat.networks.engines import open_engine
 from dermfeat.networks.graphs import is_current, traced
+from dermfeat.networks.keras_engine import has_gpu
 from dermfeat.networks.runtime import allowed_threads, choose
 
 KEPT = 8  # compiled networks kept per process
@@ -34,8 +35,9 @@ class Network:
     size : (2,) tuple of int
         Height and width of the input in pixels.
     digest : str
-        SHA-256 over weights, cut, preprocessing and precision: equal digests mean the same features. In float32 the
-        engine is left out, for each of them was checked to give the same rows; rows in bfloat16 depend on it.
+        SHA-256 over weights, cut, preprocessing and precision: equal digests mean the same features. In float32 on a
+        CPU the engine is left out, for each was checked to give the same rows; in bfloat16 and on a GPU, which may
+        shorten float32, rows depend on it.
     probe : dict
         How far the engine was from plain Keras when the network was exported: ``cosine``, ``largest_difference`` (a
         share of the stage's largest value) and ``reference``.
@@ -49,10 +51,18 @@ class Network:
         self.probe = meta["probe"]
         self._weights = meta["weights"]
         self._open = partial(open_engine, target, folder, **options)
+        self._opened, self._lock = None, threading.Lock()
 
-    @cached_property
+    @property
     def _engine(self):
-        return self._open()
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+        return self._opened
+
+    def flush(self):
+        """Begin to compute the images that were started, though more may come."""
+        self._engine.flush()
 
     @property
     def is_current(self):
@@ -163,5 +173,6 @@ def compiled(spec, *, runtime="auto", precision="float32", threads=None, batch_s
 
 def _digest(spec, target, meta):
     cut = asdict(spec) | {"source": spec.source if not spec.is_file else None, "weights": meta["weights"]["sha256"]}
-    exact = [] if target.precision == "float32" else [asdict(target)]
+    on_gpu = target.runtime == "keras" and has_gpu()
+    exact = [asdict(target), on_gpu] if on_gpu or target.precision != "float32" else []
     return hashlib.sha256(json.dumps([cut, meta["size"], *exact], sort_keys=True).encode()).hexdigest()

@@ -20,8 +20,6 @@ class Sessions(Parallel):
 
     Attributes
     ----------
-    size : (2,) tuple of int
-        Height and width of the input in pixels.
     output : tuple of int
         Shape of what one image gives.
     """
@@ -30,7 +28,6 @@ class Sessions(Parallel):
         self._ort, self._graph = require("onnxruntime", "onnx"), str(graph)
         self._threads = threads or processor_threads()
         self._single = self._session(1)
-        self.size = tuple(self._single.get_inputs()[0].shape[1:3])
         super().__init__(self._single.get_outputs()[0].shape[1:])
 
     def _session(self, threads):

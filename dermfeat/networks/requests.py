@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 from dermfeat.networks.engine import Parallel
-from dermfeat.networks.runtime import load_openvino
+from dermfeat.networks.runtime import has_bfloat16, load_openvino
 
 AHEAD = 2  # requests that wait for each stream, so that none idles while Python is busy elsewhere
 
@@ -28,6 +28,8 @@ class Requests(Parallel):
 
     Attributes
     ----------
+    graph : str
+        The file.
     size : (2,) tuple of int
         Height and width of the input in pixels.
     output : tuple of int
@@ -57,6 +59,7 @@ class Requests(Parallel):
         if threads is not None:
             options[properties.inference_num_threads()] = threads
         self.size = tuple(model.input().shape[1:3])
+        self.graph = str(graph)
         self._core, self._model, self._options = core, model, options
         super().__init__(model.output().shape[1:])
 
@@ -83,11 +86,6 @@ class Requests(Parallel):
                 idle.put((request, pixels, result))
 
         return ThreadPoolExecutor(jobs, thread_name_prefix="dermfeat-openvino"), compute
-
-
-def has_bfloat16(core):
-    """Return whether OpenVINO computes in bfloat16 on this processor."""
-    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _check(model, graph):

@@ -60,11 +60,11 @@ def choose(runtime="auto", precision="float32"):
     if runtime == "auto":
         runtime = _fastest(precision)
     if runtime == "openvino":
-        if not _installed("openvino"):
+        if not is_installed("openvino"):
             raise ImportError("runtime='openvino' needs openvino: pip install openvino; or leave runtime='auto'")
         return Target(runtime, precision, "openvino")
     if runtime == "onnx":
-        if not _installed("onnxruntime"):
+        if not is_installed("onnxruntime"):
             raise ImportError("runtime='onnx' needs onnxruntime: pip install 'dermfeat[onnx]'")
         return Target(runtime, precision, "torch")
     load_keras()
@@ -72,11 +72,11 @@ def choose(runtime="auto", precision="float32"):
 
 
 def _fastest(precision):
-    if _installed("openvino"):
+    if is_installed("openvino") and (precision == "float32" or has_bfloat16(load_openvino().Core())):
         return "openvino"
-    if precision == "float32" and all(map(_installed, EXPORTS_ONNX)):
+    if precision == "float32" and all(map(is_installed, EXPORTS_ONNX)):
         return "onnx"
-    if any(map(_installed, KERAS_BACKENDS)):
+    if any(map(is_installed, KERAS_BACKENDS)):
         return "keras"
     raise ImportError(
         "there is no engine to run a network: pip install openvino, or, where it has no wheel, 'dermfeat[onnx]' or "
@@ -84,7 +84,13 @@ def _fastest(precision):
     )
 
 
-def _installed(module):
+def has_bfloat16(core):
+    """Return whether OpenVINO computes in bfloat16 on this processor; `core` is an ``openvino.Core``."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def is_installed(module):
+    """Return whether a module can be imported, without importing it."""
     return sys.modules.get(module) is not None or (module not in sys.modules and find_spec(module) is not None)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from dermfeat.networks import packaged_network
 from dermfeat.networks.packaged import graph_file
+from dermfeat.networks.requests import Requests
+from dermfeat.networks.runtime import is_installed
 from dermfeat.preparation.candidates import central, centrality, filled
 
 PACKAGED = "segmenter"  # the graph that "unet" stands for
@@ -24,7 +26,11 @@ def is_network(method):
 
 
 def network_digest(method):
-    """Return the SHA-256 of a network's graph and weights."""
+    """Return the SHA-256 of a network's graph and weights; `ImportError` where nothing could run it."""
+    if not is_installed("openvino"):
+        raise ImportError(
+            f"segmenter {str(method)!r} needs openvino: pip install openvino; without it use segmenter='classical'"
+        )
     file = graph_file(_graph(method))
     parts = file, file.with_suffix(".bin")
     return _sha256(parts, tuple(part.stat().st_mtime_ns for part in parts))
@@ -38,7 +44,7 @@ def _sha256(parts, changed):
 class StartedMap(NamedTuple):
     """An image that a network is looking at: what `finished_map` makes a map of."""
 
-    method: str
+    network: Requests
     requests: list
     has_colors: bool
 
@@ -68,7 +74,7 @@ def start_map(image, *, method="unet", flips=False):
     network = _network(method)
     square = _squashed(image, network.size)
     requests = [network.start(square[mirror]) for mirror in (MIRRORS if flips else MIRRORS[:1])]
-    return StartedMap(method, requests, max(np.ptp(channel) for channel in cv2.split(square)) > FAINT)
+    return StartedMap(network, requests, max(np.ptp(channel) for channel in cv2.split(square)) > FAINT)
 
 
 def finished_map(started):
@@ -88,10 +94,10 @@ def finished_map(started):
     ValueError
         Where the graph gives something else.
     """
-    maps = _network(started.method).finish(started.requests)[..., 0]
+    maps = started.network.finish(started.requests)[..., 0]
     if not (maps.min() >= 0 and maps.max() <= 1):
         found = f"{maps.min():.3g} to {maps.max():.3g}"
-        raise ValueError(f"segmenter {started.method!r}: its map goes from {found}; end the network with a sigmoid")
+        raise ValueError(f"{started.network.graph}: its map goes from {found}; end the network with a sigmoid")
     mean = np.mean([shown[mirror] for shown, mirror in zip(maps, MIRRORS, strict=False)], axis=0, dtype=np.float32)
     return mean * np.float32(started.has_colors)
 

@@ -105,7 +105,9 @@ def _opened(data, name, max_pixels):
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise LesionImageError(
-            name, str(error), "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS and max_pixels."
+            name,
+            str(error).rstrip("."),
+            "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS and LesionReader's max_pixels.",
         ) from error
     except Exception as error:
         raise LesionImageError(name, f"the file is damaged ({error})", "Copy or download it again.") from error
