@@ -5,15 +5,17 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dermfeat import __version__
+
 PACKAGES = (
-    "dermfeat", "numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "scikit-image",
+    "numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "scikit-image",
     "opencv-python-headless", "pillow", "xgboost", "keras", "openvino",
 )  # fmt: skip
 
 
 def versions():
     """Return ``{package: version}`` of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "dermfeat": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
