@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dermfeat import __version__
+import dermfeat
 
 PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-learn", "imbalanced-learn", "scikit-image",
@@ -15,7 +15,7 @@ PACKAGES = (
 
 def versions():
     """Return ``{package: version}`` of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version(), "dermfeat": __version__}
+    found = {"python": platform.python_version(), "dermfeat": dermfeat.__version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
