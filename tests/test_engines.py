@@ -427,7 +427,8 @@ def test_agreement_is_that_of_the_worst_group():
         probe.refuse(lost, Target(), "jax")
 
 
-def test_precision_is_part_of_what_is_stored_and_runtime_is_not():
+def test_precision_is_part_of_what_is_stored_and_runtime_is_not(monkeypatch):
+    monkeypatch.setattr(network, "has_gpu", lambda: False)
     meta = {"weights": {"sha256": "a"}, "size": [32, 32]}
     spec = NetworkSpec(source="MobileNet", size=32, weights=None)
 
@@ -437,6 +438,8 @@ def test_precision_is_part_of_what_is_stored_and_runtime_is_not():
     assert len(digests("float32")) == 1
     assert len(digests("bfloat16")) == 3
     assert digests("float32").isdisjoint(digests("bfloat16"))
+    monkeypatch.setattr(network, "has_gpu", lambda: True)  # which may shorten float32
+    assert len(digests("float32")) == 2
 
 
 def test_images_are_computed_while_the_caller_goes_on(images):
