@@ -179,7 +179,7 @@ def test_on_error_raise_measures_everything_else_first(cold, paths, log, out):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda f, X: (f, X[:-1]), "images, names"),
+        (lambda f, X: (f, X[:-1]), r"images \(\d+ there, \d+ given\), names"),
         (lambda f, X: (f, [X[1], X[0], *X[2:]]), "differs in names"),
         (lambda f, X: (f.set_params(reader__working_size=80), X), r"families \(counted, mask\)"),
         (lambda f, X: (f.set_params(counted__seconds=0.1), X), r"families \(counted\)\. "),

@@ -165,6 +165,16 @@ def test_digest_of_pil_images_covers_palette_and_transparency(rgb):
     assert len(digests) == 3
 
 
+def test_a_relative_path_stays_where_it_was(rgb, tmp_path, monkeypatch):
+    """Worker processes that are kept for reuse do not follow the caller to another folder."""
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    source = sources(["a.png"])[0]
+    monkeypatch.chdir(tmp_path.parent)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).read()[0], rgb)
+    assert source.name == "a.png"
+
+
 def test_a_file_that_changes_meanwhile_is_noticed(rgb, tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(rgb).save(path)

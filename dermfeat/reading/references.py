@@ -79,7 +79,8 @@ class Source:
 
     Attributes
     ----------
-    image : str, Path, bytes, PIL image or ndarray
+    image : str, bytes, PIL image or ndarray
+        A path is absolute.
     mask : the same, or None
     name : str
         What error messages call it.
@@ -194,7 +195,12 @@ def _source(reference, position, max_pixels):
         image, mask = reference
     path = os.fspath(image) if isinstance(image, (str, os.PathLike)) else ""
     name = str(path) or f"X[{position}] ({type(image).__name__})"
-    return Source(image, mask, name, max_pixels)
+    return Source(_from_here(image), _from_here(mask), name, max_pixels)
+
+
+def _from_here(item):
+    """Return a relative path with the working directory in front, which worker processes may not share."""
+    return os.path.join(os.getcwd(), item) if isinstance(item, (str, os.PathLike)) else item
 
 
 def _load(item, name):
