@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from dermfeat.measures.detail import blurred, curvatures, detail, gaussian, median
 from dermfeat.measures.texture import bounding_box
@@ -162,17 +163,14 @@ def _peaks(lightness, dark, radii, least):
 
 
 def _along_rays(plane, rows, columns, radius):
-    """Return (7, 24, N) values of a plane at the places on the rays from N points, of one radius each."""
-    if not len(rows):
-        return np.zeros((len(POINTS), RAYS, 0), np.float32)
+    """Return (7, 24, N) values of a plane at the places on the rays from N points, of one radius each.
+
+    Not by `cv2.remap`, which rounds places to 1/32 pixel in OpenCV 4.
+    """
     angle = 2 * np.pi * (np.arange(RAYS) + 0.5) / RAYS
-    reach = (POINTS[:, None] * radius)[:, None]
-    y, x = (
-        np.float32(at + reach * way[:, None]).reshape(-1, len(rows))
-        for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))
-    )
-    values = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return values.reshape(len(POINTS), RAYS, -1)
+    reach = POINTS[:, None] * radius
+    places = [at + reach[:, None] * way[:, None] for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))]
+    return ndimage.map_coordinates(plane, places, order=1, mode="nearest")
 
 
 def _rises(values, radius):
