@@ -320,7 +320,8 @@ def test_a_killed_worker_of_two(cold, paths, log, out):
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     features = counting(log, 0.02, n_jobs=2)
-    with pytest.raises(TerminatedWorkerError), worker_killed_after(log, 6):
+    after = 2 * SIZE + 1  # two workers hold two parts at most that are measured and not yet written
+    with pytest.raises(TerminatedWorkerError), worker_killed_after(log, after):
         features.extract(paths, out, partition_size=SIZE)
     done = features.extract(paths, out, partition_size=SIZE)
     assert done.written < COUNT
