@@ -1,4 +1,4 @@
-"""What a worker does with its images: read each once, segment them together, measure each for every family."""
+"""What a worker does with its images: read each once, let networks look, measure each for every family."""
 
 import numpy as np
 

@@ -1,10 +1,8 @@
 """CNNEmbedding: pooled features of a pretrained network as a family of columns."""
 
-import cv2
-
 from dermfeat.embedding import find_backbone
 from dermfeat.extraction.base import LesionTransformer
-from dermfeat.networks import NetworkSpec, compiled
+from dermfeat.networks import NetworkSpec, compiled, squashed
 
 OVERSAMPLING = 3  # with 2, rows of large JPEG files move by up to 8 % of their length, with 3 by about 2 %
 
@@ -89,11 +87,7 @@ class CNNEmbedding(LesionTransformer):
     def prepare(self, rgb):
         """Hand the image, squashed to the network's input size, over to the network; return what `finish` needs."""
         network = self._network()
-        height, width = network.size
-        shrinks = rgb.shape[0] > height and rgb.shape[1] > width
-        return network.start(
-            cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        )
+        return network.start(squashed(rgb, network.size))
 
     def flush(self):
         """Let the network begin with an image that it still holds."""

@@ -1,9 +1,11 @@
 """Engine: images go in one by one, are computed on threads of its own, and come out as rows."""
 
 import threading
+from abc import ABC, abstractmethod
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 
+import cv2
 import numpy as np
 
 
@@ -21,7 +23,7 @@ class Started(Future):
         return super().result(timeout)
 
 
-class Engine:
+class Engine(ABC):
     """What every engine that runs a network shares; a subclass writes `_submit`.
 
     An image that comes first is held until `enough` images wait or somebody asks for one of them: one image alone
@@ -81,9 +83,9 @@ class Engine:
             if not isinstance(error, Exception):  # Ctrl-C
                 raise
 
+    @abstractmethod
     def _submit(self, waiting):
         """Begin to compute the (image, future) pairs `waiting`; called under the engine's lock."""
-        raise NotImplementedError
 
 
 class Parallel(Engine):
@@ -97,9 +99,9 @@ class Parallel(Engine):
         super().__init__(output, enough=2)
         self._many = self._one = None
 
+    @abstractmethod
     def _compile(self, many):
         """Return an executor and the function from an image to its output, for many images or for low latency."""
-        raise NotImplementedError
 
     def _submit(self, waiting):
         executor, compute = self._ready(len(waiting) > 1)
@@ -112,6 +114,12 @@ class Parallel(Engine):
         if self._many is None and self._one is None:
             self._one = self._compile(False)
         return self._many or self._one
+
+
+def squashed(image, size):
+    """Return an (H, W, 3) uint8 image at the height and width `size` of a network's input, whatever its shape."""
+    shrinks = image.shape[0] > size[0] and image.shape[1] > size[1]
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def settle(future, compute, image):

@@ -26,6 +26,12 @@ def graph_file(name):
     return file
 
 
+def parts_of(file):
+    """Return the two files of a graph and the times at which they changed."""
+    parts = file, file.with_suffix(".bin")
+    return parts, tuple(part.stat().st_mtime_ns for part in parts)
+
+
 def packaged_network(name):
     """Return the `Requests` of a packaged network or of the user's own ``.xml`` file, compiled once in a process.
 
@@ -41,7 +47,7 @@ def packaged_network(name):
         Where it is no graph from an image of one size.
     """
     file = graph_file(name)
-    changed = tuple(part.stat().st_mtime_ns for part in (file, file.with_suffix(".bin")))
+    _, changed = parts_of(file)
     lock, kept = _per_process.setdefault(os.getpid(), (threading.Lock(), {}))
     key = file, allowed_threads()
     with lock:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dermfeat.networks import packaged_network
-from dermfeat.networks.packaged import graph_file
+from dermfeat.networks import packaged_network, squashed
+from dermfeat.networks.packaged import graph_file, parts_of
 from dermfeat.networks.requests import Requests
 from dermfeat.networks.runtime import is_installed
 from dermfeat.preparation.candidates import central, centrality, filled
@@ -31,9 +31,7 @@ def network_digest(method):
         raise ImportError(
             f"segmenter {str(method)!r} needs openvino: pip install openvino; without it use segmenter='classical'"
         )
-    file = graph_file(_graph(method))
-    parts = file, file.with_suffix(".bin")
-    return _sha256(parts, tuple(part.stat().st_mtime_ns for part in parts))
+    return _sha256(*parts_of(graph_file(_graph(method))))
 
 
 @lru_cache(maxsize=8)
@@ -72,7 +70,7 @@ def start_map(image, *, method="unet", flips=False):
         Where the graph gives maps of another size.
     """
     network = _network(method)
-    square = _squashed(image, network.size)
+    square = squashed(image, network.size)
     requests = [network.start(square[mirror]) for mirror in (MIRRORS if flips else MIRRORS[:1])]
     return StartedMap(network, requests, max(np.ptp(channel) for channel in cv2.split(square)) > FAINT)
 
@@ -150,8 +148,3 @@ def _network(method):
             f"segmenter {str(method)!r}: its output is {shape}; give a graph to (n, h, w, 1), as of the input"
         )
     return network
-
-
-def _squashed(image, size):
-    shrinks = image.shape[0] > size[0] and image.shape[1] > size[1]
-    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
