@@ -7,10 +7,13 @@ import sys
 import time
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 
-from dermfeat.extraction.keys import content_digest
+from dermfeat import LesionFeatures, LesionReader
+from dermfeat.datasets import make_lesions
+from dermfeat.extraction.keys import _digest_of, content_digest
 from dermfeat.extraction.store import Store
 from dermfeat.reading import Source, sources
 
@@ -170,6 +173,24 @@ def test_a_settled_file_is_digested_once(tmp_path, loads, monkeypatch):
     os.utime(image, ns=(image.stat().st_atime_ns, now - 10**9))
     assert content_digest(sources([image])[0]) not in digests
     assert content_digest(sources([image])[0]) == sources([image])[0].digest
+
+
+def test_unchanged_files_are_not_read_again_in_another_process(tmp_path, loads, monkeypatch):
+    now = time.time_ns()
+    monkeypatch.setattr("dermfeat.extraction.keys.time.time_ns", lambda: now + 10**10)
+    lesions = make_lesions(2, size=(64, 64))
+    png = [cv2.imencode(".png", plane)[1].tobytes() for plane in (*lesions.X, lesions.masks[1] * np.uint8(255))]
+    files = [settled(tmp_path / f"{i}.png", data) for i, data in enumerate(png)]
+    references = [files[0], (files[1], files[2])]
+    features = LesionFeatures(["mask", "color"], reader=LesionReader(segmenter="otsu"))
+    rows = features.transform(references)
+    _digest_of.cache_clear()  # what a process remembers
+    loads.clear()
+    np.testing.assert_array_equal(features.transform(references), rows)
+    assert not loads
+    settled(files[0], png[1], seconds_ago=50)
+    assert (features.transform(references)[0] != rows[0]).any()
+    assert set(loads) == {str(files[0])}
 
 
 def test_what_may_still_change_is_digested_each_time(tmp_path, loads):

@@ -1,6 +1,7 @@
 """Reading rows of all families back from the store."""
 
 import tempfile
+from unittest.mock import patch
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def fill(features, paths):
 
 
 class Reading:
-    """All rows of 600x450 JPEG files: files are read and hashed, or seen to be unchanged, and rows looked up."""
+    """All rows of 600x450 JPEG files: files are seen to be unchanged, or read and hashed, and rows looked up."""
 
     timeout = 600
 
@@ -46,12 +47,16 @@ class Reading:
     def time_dermfeat(self):
         from dermfeat.extraction import keys
 
-        keys._digest_of.cache_clear()  # as in a new process, which has not seen the files yet
+        keys._digest_of.cache_clear()  # as in a new process
         return self._features.transform(self.paths)
 
     @competitor()
-    def time_dermfeat_again(self):
-        return self._features.transform(self.paths)
+    def time_dermfeat_moved(self):
+        from dermfeat.extraction import keys
+
+        keys._digest_of.cache_clear()
+        with patch("dermfeat.extraction.loop.stamp_key", return_value=None):  # files that have been moved are hashed
+            return self._features.transform(self.paths)
 
 
 def compare(settings):
@@ -61,7 +66,7 @@ def compare(settings):
     count, columns = measured.values["dermfeat"].shape
     result.add(f"The store: {count} rows of {columns} columns, from files", measured)
     seconds = count * measured.median("dermfeat")
-    again = count * measured.median("dermfeat_again")
-    title = f"the store: reading {count} rows of all families ({columns} columns) in a process that has not, s"
-    result.figures.append(Figure(title, "", f"{seconds:.2f} s; again {again:.2f} s", seconds))
+    moved = count * measured.median("dermfeat_moved")
+    title = f"the store: reading {count} rows of all families ({columns} columns) in a new process, s"
+    result.figures.append(Figure(title, "", f"{seconds:.2f} s; files moved {moved:.2f} s", seconds))
     return result

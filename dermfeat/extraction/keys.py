@@ -107,8 +107,31 @@ def _code_digest():
 
 def content_digest(source):
     """Return ``source.digest``; a file is digested once in a process for as long as size and times stay the same."""
-    stamps = tuple(None if item is None else _stamp(item) for item in (source.image, source.mask))
+    stamps = _stamps(source)
     return source.digest if () in stamps else _digest_of(source, stamps)
+
+
+def stamp_key(source):
+    """Return the key under which the digest of unchanged files is kept across processes; None for what is no file."""
+    stamps = _stamps(source)
+    if () in stamps:
+        return None
+    text = repr((source.image, source.mask, stamps, environment()))
+    return hashlib.blake2b(text.encode(), digest_size=16, person=b"digest").digest()
+
+
+def digest_as_row(digest):
+    """Return a digest as the float32 row that the store holds."""
+    return np.frombuffer(bytes.fromhex(digest.replace("-", "")), "<f4")
+
+
+def digest_of_row(row):
+    """Return the digest, of an image or of an image and its mask, that a row stands for."""
+    return "-".join(part.tobytes().hex() for part in row.reshape(-1, 4))
+
+
+def _stamps(source):
+    return tuple(None if item is None else _stamp(item) for item in (source.image, source.mask))
 
 
 @lru_cache(maxsize=2**16)

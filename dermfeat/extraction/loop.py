@@ -12,7 +12,14 @@ from tqdm import tqdm
 
 from dermfeat._errors import LesionImageError
 from dermfeat.extraction.batch import Batch
-from dermfeat.extraction.keys import content_digest, family_key, row_key
+from dermfeat.extraction.keys import (
+    content_digest,
+    digest_as_row,
+    digest_of_row,
+    family_key,
+    row_key,
+    stamp_key,
+)
 from dermfeat.extraction.reader import LesionReader
 from dermfeat.extraction.store import open_store
 from dermfeat.networks.runtime import allowed_threads
@@ -148,7 +155,7 @@ def _look_up(images, keys, store, table):
         return [Missing(position, None, everything) for position in range(len(images))]
     missing = {}
     for start in range(0, len(images), _LOOK_UP):
-        digests = _digests(images[start : start + _LOOK_UP], start, table)
+        digests = _digests(images[start : start + _LOOK_UP], start, store, table)
         wanted = {d: [k and row_key(d, k) for k in keys] for d in set(digests.values())}
         held = store.get([key for row in wanted.values() for key in row if key])
         for position, digest in digests.items():
@@ -161,13 +168,19 @@ def _look_up(images, keys, store, table):
     return list(missing.values())
 
 
-def _digests(images, start, table):
-    digests = {}
-    for position, source in enumerate(images, start):
+def _digests(images, start, store, table):
+    """Return ``{position: digest}``; those of files that have not changed since are held by the store."""
+    keys = [stamp_key(source) for source in images]
+    held, new, digests = store.get([key for key in keys if key]), {}, {}
+    for position, (source, key) in enumerate(zip(images, keys, strict=True), start):
         try:
-            digests[position] = content_digest(source)
+            digests[position] = digest_of_row(held[key]) if key in held else content_digest(source)
         except LesionImageError as error:
             table.fail(position, error)
+            continue
+        if key and key not in held:
+            new[key] = digest_as_row(digests[position])
+    store.put(new)
     return digests
 
 
