@@ -11,7 +11,7 @@ FALLBACK_AXES = 0.6  # axes of the stand-in ellipse, as a share of the frame's h
 MIN_LESION, MAX_LESION = 0.001, 0.985  # shares of the frame between which a mask outlines something
 CLOSE_UP_SIDE = 256  # pixels
 CONTOUR_SMOOTHING = 0.02  # standard deviation of the smoothing of the close-up's mask, in equivalent radii
-FINE = 160  # pixels of the equivalent diameter above which distances outside it are taken at half the size
+FINE = 160  # pixels of the equivalent diameter above which distances to its edge are taken at half the size
 RAY_STEP = 0.5  # pixels
 SHARES = np.arange(256, dtype=np.float32) / 255  # of 8-bit values
 CLOSE_UP_MARGIN = 0.5  # room round the lesion's farthest point in the close-up, in equivalent radii
@@ -78,6 +78,8 @@ class Lesion:
         The largest connected component of the mask with its holes filled: what shape is measured on.
     skin : (H, W) bool ndarray
         Surrounding skin: a ring outside the lesion, without hair and dark corners. Never empty.
+    is_one_piece : bool
+        Whether the mask is connected and without holes.
     area : int
         Pixels of `shape_mask`.
     equivalent_diameter : float
@@ -88,7 +90,7 @@ class Lesion:
         Closed outline of `shape_mask` as x, y of its boundary pixels, in order.
     signed_distance : (H, W) float32 ndarray
         Euclidean distance to the lesion's edge in pixels, positive inside, negative outside; minus the frame's
-        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box. Outside a lesion wider
+        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box. For a lesion wider
         than 160 pixels it is taken at half the size, within a pixel or two.
     close_up : CloseUp
         Lesion, mask and surroundings on a grid of fixed size, for measures that must not depend on scale.
@@ -157,10 +159,18 @@ class Lesion:
 
     @cached_property
     def contour(self):
-        outlines = _outlines(self.mask, cv2.RETR_LIST)
-        if len(outlines) > 1:
+        outlines = self._all_outlines
+        if not self.is_one_piece:
             outlines = _outlines(largest_component(self.mask), cv2.RETR_EXTERNAL)
         return max(outlines, key=len).reshape(-1, 2)
+
+    @cached_property
+    def _all_outlines(self):
+        return _outlines(self.mask, cv2.RETR_LIST)
+
+    @property
+    def is_one_piece(self):
+        return len(self._all_outlines) == 1
 
     def _box(self, margin):
         """Return the slices of rows and columns that hold the shape and a margin within the frame."""
@@ -170,9 +180,9 @@ class Lesion:
     def signed_distance(self):
         distance = np.full(self.mask.shape, -max(self.mask.shape), np.float32)
         around, box = self._box(int(SKIN_RING * self.equivalent_diameter) + 4), self._box(1)
-        far = _far if self.equivalent_diameter > FINE else _distance
-        distance[around] = -far(~self.shape_mask[around])
-        cv2.copyTo(_distance(self.shape_mask[box]), self.shape_mask[box].view(np.uint8), distance[box])
+        to_edge = _coarse_distance if self.equivalent_diameter > FINE else _distance
+        distance[around] = -to_edge(~self.shape_mask[around])
+        cv2.copyTo(to_edge(self.shape_mask[box]), self.shape_mask[box].view(np.uint8), distance[box])
         return distance
 
     @cached_property
@@ -284,11 +294,12 @@ def _distance(mask):
     return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def _far(mask):
-    """Return the distance to the nearest pixel outside a mask, taken at half the size and at least 1."""
+def _coarse_distance(mask):
+    """Return the distance to the nearest pixel outside a mask, taken at half the size, from 1 to the longer side."""
     size = mask.shape[::-1]
     half = cv2.resize(mask * np.uint8(254), [(side + 1) // 2 for side in size]) > 126
-    return cv2.max(cv2.resize(_distance(half) * 2 - np.float32(0.5), size), 1)
+    distance = cv2.min(_distance(half) * 2 - np.float32(0.5), max(size))
+    return cv2.max(cv2.resize(distance, size), 1)
 
 
 def _cut_out(array, centre, zoom, way=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT):

@@ -8,7 +8,7 @@ import numpy as np
 from dermfeat.lesion import CLOSE_UP_MARGIN, CLOSE_UP_SIDE
 
 AXES = np.arange(0, 90, 5)  # degrees; with their perpendiculars 36 axes
-SHAPE_SIDE, COLOR_SIDE = 96, 48  # pixels of the grids that are folded
+SHAPE_SIDE, COLOR_SIDE = 64, 48  # pixels of the grids that are folded
 SYMMETRIC = 140 / 180  # share of mirrored pairs of radii from which an axis counts as one of symmetry
 LEAST_OVERLAP = 0.25  # share of the lesion that must lie on itself for its colours to be compared
 DETAIL = 3  # cells of the colour grid over which the local deviation of L* is taken
@@ -141,7 +141,7 @@ def find_folds(lesion):
 
 
 def _shapes(view):
-    """Return the turned (18, 96, 96) uint8 shares, of 255, of lesion and of skin that is seen."""
+    """Return the turned (18, 64, 64) uint8 shares, of 255, of lesion and of skin that is seen."""
     lesion = _turned(_shrink(view.mask * np.uint8(255), SHAPE_SIDE))
     if _off_centre()[~view.seen].min(initial=CLOSE_UP_SIDE) > CLOSE_UP_SIDE / 2 - CLOSE_UP_MARGIN * view.radius + 4:
         return lesion, ~lesion
@@ -207,14 +207,9 @@ def _differences(one, other, share, mirrored):
 
 def _symmetric_pairs(radii):
     """Return, for 180 axes, the share of the 180 mirrored pairs of radii that differ by at most a tenth."""
-    one, other = (radii[place] for place in _mirrored_pairs())
-    return (np.abs(one - other) <= 0.1 * np.maximum(one, other)).mean(axis=1)
-
-
-@cache
-def _mirrored_pairs():
-    axis, step = np.ogrid[:180, :180]
-    return (axis + step) % 360, (axis - 1 - step) % 360
+    onwards = np.lib.stride_tricks.sliding_window_view(np.tile(np.float32(radii), 2), 180)
+    one, other = onwards[:180], onwards[180:360, ::-1]  # from an axis on, and back from it
+    return (np.minimum(one, other) >= np.float32(0.9 - 1e-6) * np.maximum(one, other)).mean(axis=1)
 
 
 def _moments(view):

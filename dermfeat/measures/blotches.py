@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import blurred, coarse, disc, local_mean
+from dermfeat.measures.detail import blurred, coarse, local_mean, with_disc
 from dermfeat.measures.texture import bounding_box
 
 FINENESS = 0.02  # blur, in equivalent diameters, above which lightness is an area's and not a structure's
@@ -77,18 +77,19 @@ def dark_areas(view, *, depth=0.5, darkness=0.3, structure=3.0, least=0.1):
     """
     scale = max(FINENESS * view.diameter, 1)
     smooth = blurred(view.lightness, scale)
-    darkest = np.percentile(smooth[view.mask], DARKEST)
+    inside = smooth[view.mask]
+    rank = DARKEST * (len(inside) - 1) // 100
+    darkest = np.partition(inside, rank)[rank]
     dark = view.mask & (smooth < min((1 - depth) * view.skin, darkest + darkness * max(view.skin - darkest, 0)))
     plain = np.zeros(dark.shape, np.uint8)
     if not dark.any():
         return plain
     near = bounding_box(dark, int(4 * scale) + 1)
     plain[near] = dark[near] & (_deviation(view.lightness[near], dark[near], scale) < structure)
-    brush = disc(max(round(SMOOTHING * view.diameter), 1))
-    for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
-        plain = cv2.morphologyEx(plain, step, brush)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= least * np.count_nonzero(view.mask)
+    brush = max(round(SMOOTHING * view.diameter), 1)
+    plain = with_disc(plain, brush, cv2.erode, cv2.dilate, cv2.dilate, cv2.erode)
+    labels = cv2.connectedComponents(plain, connectivity=8)[1]
+    large = np.bincount(labels.ravel()) >= least * np.count_nonzero(view.mask)
     large[0] = False
     return (large[labels] & view.mask).astype(np.uint8)
 

@@ -190,13 +190,13 @@ def _directions():
     """Return for each pixel of the close-up the number of its direction from the centre."""
     offset = np.arange(CLOSE_UP_SIDE) - (CLOSE_UP_SIDE - 1) / 2
     angle = np.degrees(np.arctan2(offset[:, None], offset))
-    return np.round(angle * DIRECTIONS / 360).astype(np.int32) % DIRECTIONS
+    return np.round(angle * DIRECTIONS / 360).astype(np.intp) % DIRECTIONS
 
 
 def _rings(view, depth):
     """Return sums of CIELAB (3, 72, 32), clear pixels and all pixels (72, 32) by window and ring, inside first."""
     near = np.flatnonzero(np.abs(depth) < RING * RINGS)
-    ring = np.floor(depth.take(near) * np.float32(-1 / RING)).astype(np.int32) + RINGS
+    ring = np.floor(depth.take(near) * np.float32(-1 / RING)).astype(np.intp) + RINGS
     cells = _directions().take(near) * (2 * RINGS) + ring
     sums = [np.bincount(cells, minlength=DIRECTIONS * 2 * RINGS)]
     clear = (view.seen & ~view.hair).take(near)

@@ -16,7 +16,7 @@ from dermfeat.measures.color_regions import (
     squared_delta_e,
 )
 
-SIDE = 176  # pixels of the equivalent diameter above which a lesion is reduced to see where its colours lie
+SIDE = 144  # pixels of the equivalent diameter above which a lesion is reduced to see where its colours lie
 TIE = 0.01  # CIELAB units that count as no difference
 LEAST_B = 1.0  # b* below which skin counts as colourless for the typology angle
 SKIN_TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (-30, "brown"))
@@ -56,7 +56,7 @@ def dermoscopic_colors(lesion, **detection):
 def color_variegation(lesion, *, tail=20):
     """Measure how much the colour varies inside the lesion, and where.
 
-    Where colours lie (centre and rim, eccentricity, spread) is seen on a lesion that is at most 176 pixels wide: a
+    Where colours lie (centre and rim, eccentricity, spread) is seen on a lesion that is at most 144 pixels wide: a
     larger one is reduced to that.
 
     Parameters

@@ -30,7 +30,7 @@ TYPICAL_COLORS = {  # CIELAB on the reference skin: the less saturated colours t
     "black": [(10, 12, 8), (17, 6, 2)],
 }
 BRIGHT = ((92 + 16) / 116) ** 3  # luminance where L* is 92
-SIDE = 160  # pixels of the equivalent diameter above which a lesion is reduced to see its larger areas
+SIDE, VEIL_SIDE = 160, 112  # pixels of the equivalent diameter above which a lesion is reduced to see larger areas
 LEAST_GRAY = 0.001  # twice the share of gray to blue pixels below which no specks are looked for
 SKIN_LIKE = len(DERMOSCOPIC_COLORS) + 1  # label of lesion pixels that have the colour of the skin
 
@@ -110,7 +110,7 @@ def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     CIELAB (smoothed by 1.5 % of the equivalent diameter) instead of their learned tree:
     ``b* < min(0.4 a* + 2, 0.35 L*, 12)``, bluer than pigment of that lightness; ``a* < 20 + b* / 2``, which leaves out
     marker ink, more violet than any veil; L* from 12 to `darker` below the skin's. Thin structures (hair, dots), small
-    areas and those that go on outside the lesion (ink, clothes, frames) are dropped. A lesion wider than 160 pixels is
+    areas and those that go on outside the lesion (ink, clothes, frames) are dropped. A lesion wider than 112 pixels is
     looked at reduced to that, with 0.4 equivalent diameters round it.
 
     Parameters
@@ -132,7 +132,7 @@ def find_veil(lesion, *, darker=8.0, width=0.04, least=0.01, beyond=0.3):
     """
     if not _common(lesion, _bluish, least):
         return np.zeros(lesion.mask.shape, bool)
-    view = view_of(lesion, lesion.mask, 0.4, SIDE)
+    view = view_of(lesion, lesion.mask, 0.4, VEIL_SIDE)
     lab, mask = _smoothed(lesion, 0.015, view), view.mask(lesion.mask)
     bluish = _bluish(*lab) & (lab[0] < lesion.once(_median_skin)[0] - darker)
     enough = least * lesion.area * view.zoom**2

@@ -1,5 +1,6 @@
 """The lesion at the scale at which fine structures are looked for."""
 
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -76,11 +77,15 @@ def detail(lesion):
     share, field, around, hair = (
         reduced(mask[box] * np.uint8(254)) for mask in (lesion.shape_mask, lesion.field, lesion.skin, lesion.hair)
     )
-    lightness = cv2.extractChannel(converted(lesion.image[box], cv2.COLOR_RGB2LAB), 0)
     skin, inside = (_median_lightness(colors) for colors in (lesion.skin_colors, lesion.inside_colors))
     exposure = float(np.clip((SKIN + 16) / (skin + 16), *EXPOSURE))  # L* + 16 goes with the cube root of luminance
+    lightness = cv2.extractChannel(converted(lesion.image[box], cv2.COLOR_RGB2LAB), 0)
+    lightness = reduced(lightness, cv2.INTER_AREA)
+    lightness += 16
+    lightness *= exposure
+    lightness -= 16
     return Detail(
-        lightness=(reduced(lightness, cv2.INTER_AREA) + 16) * np.float32(exposure) - 16,
+        lightness=lightness,
         mask=share > min(127, share.max() / 2),
         field=field > 127,
         around=around > 127,
@@ -96,9 +101,13 @@ def detail(lesion):
 
 def _median_lightness(colors):
     """Return the median L* of the pixels that have some colours."""
-    order = np.argsort(colors.lab[0])
-    below = colors.count[order].cumsum()
-    return float(colors.lab[0, order[below.searchsorted(below[-1] / 2)]])
+    level = colors.lab[0].astype(np.intp)
+    below = np.bincount(level, colors.count).cumsum()
+    middle = below.searchsorted(below[-1] / 2)
+    near = np.flatnonzero(level == middle)
+    near = near[np.argsort(colors.lab[0, near])]
+    count = colors.count[near].cumsum()
+    return float(colors.lab[0, near[(count + below[middle] - count[-1]).searchsorted(below[-1] / 2)]])
 
 
 def coarse(lesion):
@@ -106,7 +115,7 @@ def coarse(lesion):
     view = lesion.once(detail)
     if view.diameter < FINE:
         return view
-    lightness, depth = (halved(plane) for plane in (view.lightness, view.depth / 2))
+    lightness, depth = (halved(plane) for plane in (view.lightness, view.depth))
     masks = (view.mask, view.field, view.around, view.hair)
     mask, field, around, hair = (halved(part * np.uint8(254)) for part in masks)
     return view._replace(
@@ -114,7 +123,7 @@ def coarse(lesion):
         mask=mask > min(127, mask.max() / 2),
         field=field > 127,
         around=around > 127,
-        depth=depth,
+        depth=depth / 2,
         hair=hair > 0,
         diameter=view.diameter / 2,
     )
@@ -133,7 +142,7 @@ def blurred(plane, scale):
     Halving and doubling blur by a variance of one pixel each, which the Gaussian leaves out.
     """
     if scale < WIDE:
-        return cv2.GaussianBlur(plane, (0, 0), scale)
+        return gaussian(plane, scale)
     room = 2 * int(scale)  # the half-size plane's own borders are not the same at all four sides
     wide = cv2.copyMakeBorder(plane, room, room, room, room, cv2.BORDER_REFLECT_101)
     half = blurred(cv2.pyrDown(wide), np.sqrt(scale**2 - 2) / 2)
@@ -166,3 +175,23 @@ def disc(radius):
     """Return a round structuring element that turns and flips do not change."""
     steps = np.arange(-radius, radius + 1)
     return (steps[:, None] ** 2 + steps**2 <= (radius + 0.5) ** 2).astype(np.uint8)
+
+
+def with_disc(plane, radius, *steps):
+    """Return a uint8 plane after `cv2.dilate` or `cv2.erode` by a disc, one after the other."""
+    for step in steps:
+        for brush in _brushes(radius):
+            plane = step(plane, brush)
+    return plane
+
+
+@cache
+def _brushes(radius):
+    """Return two structuring elements that are `disc` one after the other and have far fewer places: dots, a square."""
+    whole = disc(radius)
+    side = np.count_nonzero(whole[0])  # the disc is a union of squares of that size
+    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
+    centres = cv2.erode(whole, np.ones((side, side)), **outside)
+    inner = cv2.erode(centres, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), **outside)
+    inner[radius % side :: side, radius % side :: side] = 0  # squares there cover what the outer ones leave
+    return centres - inner, np.ones((side, side), np.uint8)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from dermfeat.measures.detail import blurred, curvatures, detail, gaussian, median
+from dermfeat.measures.detail import SECOND, blurred, detail, gaussian, median
 from dermfeat.measures.texture import bounding_box
 
 SMALLEST, LARGEST = 0.006, 0.028  # radii looked for, in equivalent diameters
@@ -129,62 +129,88 @@ def find_blobs(lesion, *, contrast=6.0, open_directions=3, unevenness=0.3):
     level = np.repeat(np.arange(len(radii)), [len(peak[0]) for peak in peaks])
     rows, columns, curvature = np.concatenate(peaks, axis=1)
     finer = np.maximum(level - FINER, 0)
-    values = [
-        _along_rays(planes[k] - ground, rows[finer == k], columns[finer == k], radii[level[finer == k]])
-        for k in range(max(len(radii) - FINER, 1))
-    ]
-    rise, opened, spread, width = _rises(np.concatenate(values, axis=2), radii[level])
+    flat = [plane - ground for plane in planes[: finer.max(initial=0) + 1]]
+
+    def along(points):
+        each = [(plane, finer == k) for k, plane in enumerate(flat)]
+        parts = [_along_rays(plane, rows[on], columns[on], radii[level[on]], points) for plane, on in each]
+        return np.concatenate(parts, axis=2)
+
+    first, *beyond = along(POINTS[[0, *range(OUTSIDE, len(POINTS))]])
+    rise, _, opened = _rise(first, np.array(beyond))
+    asked = contrast * (1 + DOUBT * opened)
+    likely = (rise >= asked) & (opened <= open_directions)
+    level, finer, rows, columns, curvature, rise, asked = (
+        part[likely] for part in (level, finer, rows, columns, curvature, rise, asked)
+    )
+    spread, width = _half_way(along(POINTS), radii[level])
     width = np.sqrt(np.maximum(width**2 - np.log(2) * radii[finer] ** 2, 0.25))  # without that plane's blur
-    asked = contrast * (1 + DOUBT * opened) * np.clip(width / (DOT * view.diameter), 1, UNEVEN_GROUND)
-    kept = (rise >= asked) & (opened <= open_directions) & (spread <= unevenness) & (width <= WIDER * radii[level])
+    asked = asked * np.clip(width / (DOT * view.diameter), 1, UNEVEN_GROUND)
+    kept = (rise >= asked) & (spread <= unevenness) & (width <= WIDER * radii[level])
     blobs = _separate(np.column_stack([rows, columns, width, rise, APART * radii[level], curvature])[kept])
     places = view.to_image(blobs[:, :2] + [side.start for side in near])
     return np.column_stack([places, blobs[:, 2] * view.pace.mean(), blobs[:, 3]])
 
 
 def _peaks(lightness, dark, radii, least):
-    """Return, for each radius, the blurred L* and rows, columns and values of the weaker curvature's maxima."""
-    planes, found, before = [], [], lightness
+    """Return, for each radius, the blurred L* and rows, columns and values of the weaker curvature's maxima.
+
+    The weaker curvature is taken where the mean of both, which it does not exceed, reaches the least value.
+    """
+    dark, near = (
+        cv2.copyMakeBorder(part, 1, 1, 1, 1, cv2.BORDER_CONSTANT).view(bool)
+        for part in (dark.view(np.uint8), cv2.dilate(dark.view(np.uint8), NEIGHBORS))
+    )
+    width = dark.shape[1]
+    around = np.array([[-width - 1], [-width], [1 - width], [-1], [1], [width - 1], [width], [width + 1]])
+    planes, found, before = [], [], None
     for radius, finer in zip(radii, [0, *radii], strict=False):
         further = np.sqrt((radius**2 - finer**2) / 2)  # what is blurred already is blurred on
         planes.append(gaussian(planes[-1] if planes else lightness, further))
-        mean, *apart = curvatures(planes[-1], radius / np.sqrt(2))
-        weaker = cv2.subtract(mean, cv2.magnitude(*apart))
-        highest = cv2.compare(weaker, cv2.max(cv2.dilate(weaker, NEIGHBORS), least), cv2.CMP_GE)
-        place = np.flatnonzero(highest.view(bool) & dark)
-        value = weaker.ravel()[place]
-        peak = (1 + ROUND) * value > 2 * ROUND * mean.ravel()[place]
+        soft = cv2.copyMakeBorder(planes[-1], 1, 1, 1, 1, cv2.BORDER_REFLECT_101)
+        mean = cv2.filter2D(soft, -1, SECOND[0] * np.float32(radius**2 / 2))
+        place = np.flatnonzero((mean >= least) & near)
+        mean = mean.ravel().take(place)
+        nw, n, ne, w, e, sw, s, se = soft.ravel().take(place + around)
+        apart, xy = n + s - w - e, (nw + se - ne - sw) / 2
+        value = mean - np.float32(radius**2 / 4) * np.sqrt(apart * apart + xy * xy)
+        weaker = np.zeros(soft.size, np.float32)
+        weaker[place] = value
+        peak = np.flatnonzero((value >= least) & ((1 + ROUND) * value > 2 * ROUND * mean) & dark.ravel().take(place))
+        place, value = place[peak], value[peak]
+        highest = value >= weaker.take(place + around).max(axis=0)
         if found:
-            peak &= value >= before[place]
-            found[-1] = found[-1][:, found[-1][1] >= weaker.ravel()[found[-1][0].astype(int)]]
-        found.append(np.array([place[peak], value[peak]]))
-        before = weaker.ravel()
-    return planes, [np.array([*np.divmod(place, dark.shape[1]), value]) for place, value in found]
+            highest &= value >= before.take(place)
+            found[-1] = found[-1][:, found[-1][1] >= weaker.take(found[-1][0].astype(int))]
+        found.append(np.array([place[highest], value[highest]]))
+        before = weaker
+    return planes, [np.array([place // width - 1, place % width - 1, value]) for place, value in found]
 
 
-def _along_rays(plane, rows, columns, radius):
-    """Return (7, 24, N) values of a plane at the places on the rays from N points, of one radius each.
+def _along_rays(plane, rows, columns, radius, points):
+    """Return (P, 24, N) values of a plane at P places, in radii, on the rays from N points, of one radius each.
 
     Not by `cv2.remap`, which rounds places to 1/32 pixel in OpenCV 4.
     """
     angle = 2 * np.pi * (np.arange(RAYS) + 0.5) / RAYS
-    reach = POINTS[:, None] * radius
+    reach = points[:, None] * radius
     places = [at + reach[:, None] * way[:, None] for at, way in ((rows, np.sin(angle)), (columns, np.cos(angle)))]
     return ndimage.map_coordinates(plane, places, order=1, mode="nearest")
 
 
-def _rises(values, radius):
-    """Return the rise of L* from points to what is around them, and where on the rays it takes place.
-
-    The four arrays are the median rise, how many directions have none, and the standard deviation by mean and the mean
-    of the distances at which half of the rise is reached.
-    """
-    centre, rim = values[0].mean(axis=0), values[OUTSIDE:].max(axis=0)
+def _rise(first, beyond):
+    """Return the median rise of L* from points to what is around them, its start, and how many directions have none."""
+    centre, rim = first.mean(axis=0), beyond.max(axis=0)
     rise = np.sort(rim, axis=0)[RAYS // 2 - 1 : RAYS // 2 + 1].mean(axis=0) - centre
-    opened = (rim < centre + CLOSED * rise).sum(axis=0)
+    return rise, centre, (rim < centre + CLOSED * rise).sum(axis=0)
+
+
+def _half_way(values, radius):
+    """Return standard deviation by mean, and mean, of the distances at which half of the rise is reached."""
+    rise, centre, _ = _rise(values[0], values[OUTSIDE:])
     risen = values > centre + rise / 2
     half = POINTS[np.where(risen.any(axis=0), risen.argmax(axis=0), -1)]
-    return rise, opened, half.std(axis=0) / half.mean(axis=0), radius * half.mean(axis=0)
+    return half.std(axis=0) / half.mean(axis=0), radius * half.mean(axis=0)
 
 
 def _separate(blobs):

@@ -3,8 +3,6 @@
 import cv2
 import numpy as np
 
-from dermfeat.lesion import bounding_box
-
 
 def mask_quality(lesion):
     """Measure what the mask is worth, for a classifier to weigh the other measures by.
@@ -30,7 +28,10 @@ def mask_quality(lesion):
             Pixels of the mask in its largest piece, the only one that shape is measured on.
     """
     field, mask = lesion.field, lesion.mask
-    labels, _ = cv2.connectedComponents(mask[bounding_box(mask)].view(np.uint8), connectivity=8)
+    pieces, main_share = 1, 1.0
+    if not lesion.is_one_piece:
+        pieces = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0] - 1
+        main_share = np.count_nonzero(mask & lesion.shape_mask) / np.count_nonzero(mask)
     # outside the frame counts as unseen
     seen = cv2.erode(field.view(np.uint8), np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     x, y = lesion.contour.T
@@ -39,6 +40,6 @@ def mask_quality(lesion):
         "confidence": lesion.confidence,
         "frame_share": np.count_nonzero(mask & field) / max(np.count_nonzero(field), 1),
         "frame_contact": float(1 - seen[y, x].mean()),
-        "component_count": float(labels - 1),
-        "main_component_share": np.count_nonzero(mask & lesion.shape_mask) / np.count_nonzero(mask),
+        "component_count": float(pieces),
+        "main_component_share": main_share,
     }

@@ -47,20 +47,21 @@ def mesh_grid(lesion):
     view = lesion.once(detail)
     zoom = float(np.clip(SIDE / view.diameter, 1, MOST_ZOOM))
     size = np.rint(np.array(view.mask.shape[::-1]) * zoom).astype(int).tolist()
-    masks = (view.mask & view.field, view.depth > -OUTSIDE * view.diameter, view.around)
-    light, mask, near, skin = (
-        cv2.resize(plane, size) for plane in (view.lightness, *(part * np.uint8(254) for part in masks))
+    light = view.lightness if zoom == 1 else cv2.resize(view.lightness, size)
+    mask, near, skin = (
+        part if zoom == 1 else cv2.resize(part * np.uint8(254), size) > 127
+        for part in (view.mask & view.field, view.depth > -OUTSIDE * view.diameter, view.around)
     )
     unit, pixel = view.diameter * zoom, zoom / view.pace.mean()
     fine, ridge = (max(part * unit, least * pixel) for part, least in zip((FINE, RIDGE), BLURRED, strict=True))
     smooth = cv2.GaussianBlur(light, (0, 0), fine)
     band = smooth - blurred(light, max(GROUND * unit, fine))
-    dark = _lines(dark_ridges(light, ridge), unit) & (near > 127)
-    skin = np.abs(band[skin > 127])
-    noise = 1.4826 * median(skin) if skin.size else 0
-    box = bounding_box(near > 127)
-    inner = (np.ascontiguousarray(plane[box]) for plane in (smooth, band, dark, mask > 127))
-    return Grid(*inner, noise, unit, pixel, box, light.shape)
+    box = bounding_box(near)
+    dark = _lines(dark_ridges(light[box], ridge), unit) & near[box]
+    ground = np.abs(band[skin])
+    noise = 1.4826 * median(ground) if ground.size else 0
+    smooth, band, mask = (np.ascontiguousarray(plane[box]) for plane in (smooth, band, mask))
+    return Grid(smooth, band, dark, mask, noise, unit, pixel, box, light.shape)
 
 
 def _lines(across, unit):
@@ -109,7 +110,8 @@ def means(parts, *planes):
 
 def roundish(parts, width):
     """Return which parts are neither slim nor ragged, from their second moments."""
-    number, (rows, columns) = parts.number, np.divmod(parts.places, width)
+    number, rows = parts.number, parts.places // width
+    columns = parts.places - rows * width
     area = np.bincount(number, minlength=len(parts.diameters))
     y, x = rows - parts.centres[number, 0], columns - parts.centres[number, 1]
     yy, xx, xy = (np.bincount(number, product, minlength=len(area)) / area for product in (y * y, x * x, x * y))

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from dermfeat.lesion import pixels
-from dermfeat.measures.detail import detail, disc, halved
+from dermfeat.measures.detail import detail, halved, with_disc
 from dermfeat.measures.network_holes import chosen, closed_parts, heights, means, mesh_grid, roundish
 from dermfeat.measures.texture import bounding_box
 
@@ -140,17 +140,18 @@ def _crowded(centres, diameters, unit, neighbors):
 
 def _fields(grid, parts, kept, holes):
     """Return the area that holes side by side cover with the lines between them, its box, and the holes in it."""
-    near, rim, chain = (disc(max(round(radius * grid.unit), 1)) for radius in (CLOSING, RIM, CHAIN))
-    margin = len(near)
+    near, rim, chain = (max(round(radius * grid.unit), 1) for radius in (CLOSING, RIM, CHAIN))
+    margin = 2 * near + 1
     cover = _painted(parts, grid.mask.shape)
     box = bounding_box(cover, margin)
     part = cv2.copyMakeBorder(cover[box], margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    part = cv2.dilate(cv2.morphologyEx(part, cv2.MORPH_CLOSE, near), rim)
-    part = cv2.morphologyEx(part, cv2.MORPH_OPEN, chain)[margin:-margin, margin:-margin]
+    part = with_disc(with_disc(part, near, cv2.dilate, cv2.erode), rim, cv2.dilate)
+    part = with_disc(part, chain, cv2.erode, cv2.dilate)[margin:-margin, margin:-margin]
     fields = np.zeros(cover.shape, np.int32)
     count, fields[box] = cv2.connectedComponents(part & grid.mask[box])
     field = np.zeros(len(kept), int)
-    np.maximum.at(field, parts.number, fields.ravel()[parts.places])
+    of_places = fields.ravel().take(parts.places)
+    field[parts.number[of_places > 0]] = of_places[of_places > 0]
     large = np.bincount(field, minlength=count) >= holes
     large[0] = False
     return large[fields[box]], box, kept[large[field]]

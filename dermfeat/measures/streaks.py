@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from dermfeat.measures.detail import blurred, coarse, curvatures, detail, disc, gaussian
+from dermfeat.measures.detail import blurred, coarse, curvatures, detail, gaussian, with_disc
 
 RING = 0.15  # equivalent diameters
 SCALES = (0.008, 0.013)  # equivalent diameters; a line is about two to three of these wide
@@ -141,38 +141,48 @@ def _normals(view):
 def _radial_lines(view, normals):
     """Return the contrast of dark lines along the normals of the outline."""
     x, y = normals
-    turned, slanted = y * y - x * x, 2 * x * y
+    turned, slanted = x * x - y * y, -2 * x * y
 
     def at_scale(scale):
         mean, apart, xy = curvatures(gaussian(view.lightness, scale), scale)
-        return mean - np.maximum(mean + turned * apart + slanted * xy, 0)
+        apart *= turned
+        xy *= slanted
+        apart += xy
+        return cv2.min(mean, apart, dst=mean)  # no more than without a curvature upwards along the normal
 
-    strength = np.maximum(*(at_scale(max(scale * view.diameter, RESOLVED)) for scale in SCALES))
-    return np.minimum(strength * np.float32(2 / BAR), STRONGEST)
+    strength = cv2.max(*(at_scale(max(scale * view.diameter, RESOLVED)) for scale in SCALES))
+    strength *= 2 / BAR
+    return cv2.min(strength, STRONGEST, dst=strength)
 
 
 def _along_normals(strength, normals, diameter, near, likely):
-    """Return the mean along a piece of the normals where one pixel of some says that it may be high, else 0."""
-    apart = max(int(diameter / APART), 1)
+    """Return the mean along a piece of the normals, near the edge, where it may be high; elsewhere 0.
 
-    def mean(here, rows, columns, x, y):
-        moved = (
-            cv2.remap(strength, columns + t * x, rows + t * y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for t in np.float32(STRAIGHT * diameter) * STEPS
-        )
-        return sum(moved, here) / (len(STEPS) + 1)
+    Where it may be is seen at one pixel of some.
+    """
+    apart, (height, width) = max(int(diameter / APART), 1), strength.shape
 
-    planes = strength, *np.indices(strength.shape, np.float32, sparse=True), *normals
-    sparse = mean(*(plane[::apart, ::apart] for plane in planes))
-    spread = cv2.dilate((sparse > likely).view(np.uint8), np.ones((3, 3)))
-    spread = cv2.resize(spread, None, fx=apart, fy=apart, interpolation=cv2.INTER_NEAREST)
+    def mean(place):
+        at = np.resize(place, (-(-place.size // ROW), ROW))
+        rows = at // width  # `np.divmod` is slow
+        rows, columns = rows.astype(np.float32), (at - rows * width).astype(np.float32)
+        total, x, y = (plane.ravel().take(at) for plane in (strength, *normals))
+        for t in np.float32(STRAIGHT * diameter) * STEPS:
+            points = columns + t * x, rows + t * y
+            total += cv2.remap(strength, *points, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return total.ravel()[: place.size] / (len(STEPS) + 1)
+
+    if apart > 1:
+        around = cv2.dilate(near.view(np.uint8), np.ones((4 * apart - 1,) * 2))[::apart, ::apart]
+        rows, columns = np.nonzero(around)
+        high = np.zeros(around.shape, np.uint8)
+        high[rows, columns] = mean(apart * (rows * width + columns)) > likely
+        high = cv2.resize(cv2.dilate(high, np.ones((3, 3))), None, fx=apart, fy=apart, interpolation=cv2.INTER_NEAREST)
+        near = near & high.view(bool)[:height, :width]
     found = np.zeros_like(strength)
-    place = np.flatnonzero(spread.view(bool)[: near.shape[0], : near.shape[1]] & near)
+    place = np.flatnonzero(near)
     if place.size:
-        place = np.resize(place, (-(-place.size // ROW), ROW))
-        rows, columns = (part.astype(np.float32) for part in np.divmod(place, strength.shape[1]))
-        here, x, y = (plane.ravel()[place] for plane in (strength, *normals))
-        found.ravel()[place] = mean(here, rows, columns, x, y)
+        found.ravel()[place] = mean(place)
     return found
 
 
@@ -219,6 +229,6 @@ def _sectors(labels, centre):
 
 
 def _contrast(plane, streaks, diameter):
-    brush = disc(max(round(SURROUNDINGS * diameter), 1))
-    beside = (cv2.dilate(streaks.view(np.uint8), brush) > 0) & ~streaks
+    near = with_disc(streaks.view(np.uint8), max(round(SURROUNDINGS * diameter), 1), cv2.dilate)
+    beside = near.view(bool) & ~streaks
     return plane[beside].mean() - plane[streaks].mean()

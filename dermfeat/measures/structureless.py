@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dermfeat.measures.detail import coarse, disc, local_mean, median
+from dermfeat.measures.detail import coarse, local_mean, median, with_disc
 
 RIM = 0.04  # width along the lesion's edge that is not judged: pigment fades there; lengths in equivalent diameters
 FINE, COARSE = 0.005, 0.015  # standard deviations of the blurs between whose scales structure is looked for
@@ -39,7 +39,7 @@ def structureless_area(lesion, **detection):
     bare = bare_areas(view, **detection)
     share = largest = 0.0
     if bare.any():
-        areas = cv2.connectedComponentsWithStats(bare, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        areas = np.bincount(cv2.connectedComponents(bare, connectivity=8)[1].ravel())[1:]
         share, largest = (area / np.count_nonzero(_judged(view)) for area in (areas.sum(), areas.max()))
     return {"structureless_share": float(share), "structureless_largest_share": float(largest)}
 
@@ -79,8 +79,7 @@ def bare_areas(view, *, deviation=0.01, over_skin=1.25, extent=0.03):
     local, ground = local_deviation(view.lightness, judged | skin, view.diameter)
     noise = over_skin * median(local[skin]) if skin.any() else 0
     bare = judged & (local < np.maximum(deviation * (ground + 16), noise))
-    brush = disc(max(round(extent * view.diameter), 1))
-    return cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, brush)
+    return with_disc(bare.view(np.uint8), max(round(extent * view.diameter), 1), cv2.erode, cv2.dilate)
 
 
 def local_deviation(lightness, area, diameter):

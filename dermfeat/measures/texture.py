@@ -29,6 +29,12 @@ def mask_box(lesion):
     return bounding_box(lesion.mask)
 
 
+def box_around(lesion, margin):
+    """Return the slices of `mask_box` with a margin within the frame."""
+    sides = zip(lesion.once(mask_box), lesion.mask.shape, strict=True)
+    return tuple(slice(max(side.start - margin, 0), min(side.stop + margin, end)) for side, end in sides)
+
+
 def glcm(lesion, *, levels=32, distances=(1, 3, 5)):
     """Measure Haralick's properties of the grey-level co-occurrence matrix inside the lesion.
 
@@ -130,7 +136,7 @@ def haralick(p):
     """Return the properties that `glcm` lists of (..., levels, levels) symmetric matrices with sum 1."""
     position = np.arange(p.shape[-1])
     difference = np.abs(position[:, None] - position).ravel()
-    apart = np.apply_along_axis(lambda q: np.bincount(difference, q), -1, p.reshape(*p.shape[:-2], -1))
+    apart = np.reshape([np.bincount(difference, q) for q in p.reshape(-1, difference.size)], p.shape[:-1])
     marginal = p.sum(axis=-1)
     mean = marginal @ position
     variance = (marginal * (position - mean[..., None]) ** 2).sum(axis=-1)
@@ -184,7 +190,7 @@ def lbp(lesion, *, rings=((8, 1), (16, 2))):
         ``lbp_r{1,2}_nonuniform`` : [0, 1] share
             All other pixels.
     """
-    box, row = bounding_box(lesion.mask, int(np.ceil(max(radius for _, radius in rings)))), {}
+    box, row = box_around(lesion, int(np.ceil(max(radius for _, radius in rings)))), {}
     gray, mask = lesion.gray[box], lesion.mask[box]
     for neighbours, radius in rings:
         shares = histogram(uniform_patterns(gray, neighbours, radius), mask, neighbours + 2)

@@ -1,16 +1,13 @@
 """Texture of a lesion by scale: Gabor filters, wavelets and fractal dimension."""
 
-from math import ceil
-
 import cv2
 import numpy as np
 
-from dermfeat.lesion import bounding_box
-from dermfeat.measures.texture import gray_shares, mask_box
-from dermfeat.measures.texture_gabor import gabor_magnitudes, halved, halving_variance
+from dermfeat.measures.texture import box_around, gray_shares, mask_box
+from dermfeat.measures.texture_gabor import gabor_magnitudes, halved, halving_variance, reach
 
 FINEST = 4  # wavelength in pixels that is filtered at full size
-THINNED = 2  # scale up to which the magnitude is taken at every second pixel
+GRID = 4  # pixels between the places where magnitude is taken, more for an image that is halved further
 FLAT = 1e-3  # grey levels below which a response is rounding
 BOX_SIDES = np.array([3, 5, 9, 17, 33])
 
@@ -21,9 +18,10 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
     The filters are complex, with a round Gaussian envelope of sum 1 and a bandwidth of one octave, as ``gabor_kernel``
     of scikit-image, cut at three standard deviations. They see the luma less its mean inside the lesion. For long
     wavelengths the image is halved as long as they keep 4 pixels or more; the filter is changed by what halving has
-    smoothed, so that both together are the filter at full size to within some 3 %. The two shortest wavelengths are
-    looked at on every second pixel, far closer than their magnitude changes. Six orientations are 15, 45, 75, 105, 135
-    and 165 degrees: quarter turns and flips only exchange them, and what is reported does not tell one from another.
+    smoothed, so that both together are the filter at full size to within some 3 %. Magnitude is taken
+    at every fourth pixel, that of the longest wavelength at every eighth: no farther apart than a wavelength. Six
+    orientations are 15, 45, 75, 105, 135 and 165 degrees: quarter turns and flips only exchange them, and what is
+    reported does not tell one from another.
 
     Parameters
     ----------
@@ -50,28 +48,34 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
     """
     if orientations < 2 or orientations % 2:
         raise ValueError(f"gabor: orientations is {orientations}. Use an even number")
-    margin = 2 * max(wavelengths)
-    image, blur, row, scale = _window(lesion, margin), (0.0, 0.0), {}, 1
-    mask = lesion.mask[lesion.once(mask_box)].astype(np.float32)
-    mask = cv2.copyMakeBorder(mask, *[margin] * 4, cv2.BORDER_CONSTANT)
-    smaller_mask = halved(mask)
+    coarsest = max(_scale(wavelength) for wavelength in wavelengths)
+    room = 2 * max(coarsest, GRID)
+    margin, scale, blur, row = room + coarsest * max(reach(w / _scale(w)) for w in wavelengths), 1, (0.0, 0.0), {}
+    image, mask = _window(lesion, margin), lesion.mask[lesion.once(mask_box)] * np.uint8(252)  # quarters are whole
+    weight, grid = halved(cv2.copyMakeBorder(mask, *[room] * 4, cv2.BORDER_CONSTANT)).astype(np.float32), 2
     for wavelength in wavelengths:
-        while wavelength >= 2 * FINEST * scale:
+        while scale < _scale(wavelength):
             blur = tuple((b + halving_variance(side)) / 4 for b, side in zip(blur, image.shape, strict=True))
-            image, mask, smaller_mask = halved(image), smaller_mask, halved(smaller_mask)
-            margin, scale = margin // 2, 2 * scale
-        step, weight = (2, smaller_mask) if scale <= THINNED else (1, mask)
-        spare = max(margin - ceil(2 * wavelength / scale), 0) // step
-        part = image[spare * step : len(image) - spare * step, spare * step : image.shape[1] - spare * step]
-        magnitudes = np.stack(list(gabor_magnitudes(part, wavelength / scale, orientations, step, blur)))
-        share = weight[spare : spare + magnitudes.shape[1], spare : spare + magnitudes.shape[2]].ravel()
-        share, magnitudes = share / share.sum(), magnitudes.reshape(orientations, -1)
-        mean, square = (magnitudes @ share).astype(float), (magnitudes**2 @ share).astype(float)
+            image, scale = halved(image), 2 * scale
+        while grid < max(scale, GRID):
+            weight, grid = halved(weight), 2 * grid
+        spare = (margin - room) // scale - reach(wavelength / scale)
+        part = image[spare : len(image) - spare, spare : image.shape[1] - spare]
+        magnitudes = gabor_magnitudes(part, wavelength / scale, orientations, grid // scale, blur)
+        share = np.zeros(magnitudes.shape[1:], np.float32)
+        share[: weight.shape[0], : weight.shape[1]] = weight
+        share, magnitudes = share.ravel() / share.sum(), magnitudes.reshape(orientations, -1)
+        mean, square = (magnitudes @ share).astype(float), (np.square(magnitudes) @ share).astype(float)
         level = mean.mean()
         row[f"gabor_mean_w{wavelength}"] = level
         row[f"gabor_variance_w{wavelength}"] = np.maximum(square - mean**2, 0).mean()
         row[f"gabor_anisotropy_w{wavelength}"] = mean.max() / level if level > FLAT else 1.0
     return row
+
+
+def _scale(wavelength):
+    """Return how often, as a power of 2, an image is halved for a wavelength."""
+    return 2 ** max(int(np.log2(wavelength / FINEST)), 0)
 
 
 def wavelet(lesion, *, levels=3):
@@ -99,12 +103,15 @@ def wavelet(lesion, *, levels=3):
             detail is spread evenly, small where it is in few places; 0 where there is none.
     """
     low, high = np.float32([-0.125, 0.25, 0.75, 0.25, -0.125]), np.float32([0.25, -0.5, 0.25])
-    coarsest, margin = 2 ** (levels - 1), 5 * 2 ** (levels - 1)
+    coarsest = 2 ** (levels - 1)
+    margin = 5 * coarsest - 3  # what the filters of all levels reach, and the rows that are left out
     image, mask = _window(lesion, margin), lesion.mask[lesion.once(mask_box)].view(np.uint8)
     image = image[: len(image) // coarsest * coarsest]
     band, inside = np.empty_like(image), tuple(slice(margin, margin + side) for side in mask.shape)
     power, count, shape, row = np.empty(mask.shape, np.float32), cv2.countNonZero(mask), image.shape, {}
     for level in range(1, levels + 1):
+        if level > 1:
+            image = cv2.sepFilter2D(image, -1, low, low)
         step = 2 ** (level - 1)
         image = image.reshape(shape[0] // step, shape[1], step)  # channels put the neighbours of a pixel a step away
         for name, pairs in (("axial", ((low, high), (high, low))), ("diagonal", ((high, high),))):
@@ -115,7 +122,6 @@ def wavelet(lesion, *, levels=3):
             total = cv2.sumElems(power)[0]
             row[f"wavelet_{name}_energy_{level}"] = total / count
             row[f"wavelet_{name}_entropy_{level}"] = _evenness(power, total, count)
-        image = cv2.sepFilter2D(image, -1, low, low)
     return row
 
 
@@ -167,7 +173,7 @@ def fractal(lesion):
 
 def _window(lesion, margin):
     """Return luma less its mean in the lesion (float32), up to `margin` pixels round it and mirrored past the frame."""
-    near, wide = lesion.once(mask_box), bounding_box(lesion.mask, margin)
+    near, wide = lesion.once(mask_box), box_around(lesion, margin)
     spare = [abs(a - b) for n, w in zip(near, wide, strict=True) for a, b in ((n.start, w.start), (n.stop, w.stop))]
     room = (margin - there for there in spare)
     image = cv2.copyMakeBorder(lesion.gray[wide], *room, cv2.BORDER_REFLECT_101).astype(np.float32)
@@ -184,15 +190,16 @@ def _evenness(power, total, count):
 
 
 def _surface_dimension(gray, mask, diameter):
-    (height, width), room, boxes = gray.shape, int(BOX_SIDES[-1]) // 2, []
-    planes = [
-        _widened(cv2.copyMakeBorder(cv2.copyTo(values, mask), *[room] * 4, cv2.BORDER_CONSTANT), cv2.max)
-        for values in (gray, cv2.bitwise_not(gray))
-    ]
-    for side, highest, lowest in zip(BOX_SIDES, *planes, strict=True):
+    (height, width), room, count, boxes = gray.shape, int(BOX_SIDES[-1]) // 2, cv2.countNonZero(mask), []
+    dark, bright = cv2.copyTo(gray, mask), cv2.bitwise_not(cv2.copyTo(cv2.bitwise_not(gray), mask))
+    highest, lowest = (
+        _widened(cv2.copyMakeBorder(plane, *[room] * 4, cv2.BORDER_CONSTANT, value=beyond), join)
+        for plane, beyond, join in ((dark, 0, cv2.max), (bright, 255, cv2.min))
+    )
+    for side, *planes in zip(BOX_SIDES, highest, lowest, strict=True):
         top = room - side // 2
-        inside = (cv2.copyTo(values[top : top + height, top : top + width], mask) for values in (highest, lowest))
-        span = sum(cv2.sumElems(values)[0] for values in inside) / cv2.countNonZero(mask) - 255
+        inside = (plane[top : top + height, top : top + width] for plane in planes)
+        span = cv2.norm(*inside, cv2.NORM_L1, mask) / count
         boxes.append((span * diameter / (256 * side) + 1) / side**2)
     return _slope(boxes)
 
