@@ -407,6 +407,11 @@ def test_backbones_answer_to_both_spellings():
         find_backbone("mobilenet_v9")
 
 
+def test_a_width_that_a_network_cannot_have_is_refused():
+    with pytest.raises(ValueError, match=r"alpha=0\.5: resnet50 has no width multiplier; leave alpha out"):
+        find_backbone("resnet50").spec(alpha=0.5)
+
+
 def test_specs_survive_json():
     spec = find_backbone("vgg16").spec(weights=None)
     assert json.loads(json.dumps(vars(spec)))["order"] == "BGR"

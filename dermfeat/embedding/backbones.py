@@ -52,6 +52,8 @@ class Backbone:
 
     def spec(self, *, weights="imagenet", size=None, stages=None, pooling="avg", alpha=None):
         """Return the `NetworkSpec` of this backbone; None stands for the backbone's own value."""
+        if alpha is not None and self.alpha is None:
+            raise ValueError(f"alpha={alpha}: {self.name} has no width multiplier; leave alpha out")
         return NetworkSpec(
             source=self.factory,
             size=size or self.size,
