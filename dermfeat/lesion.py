@@ -11,7 +11,7 @@ FALLBACK_AXES = 0.6  # axes of the stand-in ellipse, as a share of the frame's h
 MIN_LESION, MAX_LESION = 0.001, 0.985  # shares of the frame between which a mask outlines something
 CLOSE_UP_SIDE = 256  # pixels
 CONTOUR_SMOOTHING = 0.02  # standard deviation of the smoothing of the close-up's mask, in equivalent radii
-FINE = 160  # pixels of the equivalent diameter above which distances to its edge are taken at half the size
+FINE = 160  # pixels of the equivalent diameter above which distances outside it are taken at half the size
 RAY_STEP = 0.5  # pixels
 SHARES = np.arange(256, dtype=np.float32) / 255  # of 8-bit values
 CLOSE_UP_MARGIN = 0.5  # room round the lesion's farthest point in the close-up, in equivalent radii
@@ -90,7 +90,7 @@ class Lesion:
         Closed outline of `shape_mask` as x, y of its boundary pixels, in order.
     signed_distance : (H, W) float32 ndarray
         Euclidean distance to the lesion's edge in pixels, positive inside, negative outside; minus the frame's
-        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box. For a lesion wider
+        longer side beyond a quarter of the equivalent diameter from the lesion's bounding box. Outside a lesion wider
         than 160 pixels it is taken at half the size, within a pixel or two.
     close_up : CloseUp
         Lesion, mask and surroundings on a grid of fixed size, for measures that must not depend on scale.
@@ -180,9 +180,9 @@ class Lesion:
     def signed_distance(self):
         distance = np.full(self.mask.shape, -max(self.mask.shape), np.float32)
         around, box = self._box(int(SKIN_RING * self.equivalent_diameter) + 4), self._box(1)
-        to_edge = _coarse_distance if self.equivalent_diameter > FINE else _distance
-        distance[around] = -to_edge(~self.shape_mask[around])
-        cv2.copyTo(to_edge(self.shape_mask[box]), self.shape_mask[box].view(np.uint8), distance[box])
+        far = _far if self.equivalent_diameter > FINE else _distance
+        distance[around] = -far(~self.shape_mask[around])
+        cv2.copyTo(_distance(self.shape_mask[box]), self.shape_mask[box].view(np.uint8), distance[box])
         return distance
 
     @cached_property
@@ -191,7 +191,10 @@ class Lesion:
         centre = self.centroid[::-1]
         reach = np.linalg.norm(self.contour - centre, axis=1).max() + CLOSE_UP_MARGIN * radius + 0.5
         zoom = CLOSE_UP_SIDE / (2 * reach)
-        soft = _cut_out(self.shape_mask * np.uint8(255), centre, zoom)
+        shape = self.shape_mask * np.uint8(255)
+        soft = _cut_out(shape, centre, zoom)
+        if not soft.any():  # thinner than what the close-up's pixels look at
+            soft = _cut_out(cv2.dilate(shape, np.ones((3, 3)), iterations=int(1 / zoom)), centre, zoom)
         masks = (mask.view(np.uint8) for mask in (self.field, self.hair))
         seen, hair = (_cut_out(mask, centre, zoom, cv2.INTER_NEAREST) for mask in masks)
         soft = cv2.GaussianBlur(soft, (0, 0), CONTOUR_SMOOTHING * zoom * radius)
@@ -294,12 +297,11 @@ def _distance(mask):
     return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def _coarse_distance(mask):
-    """Return the distance to the nearest pixel outside a mask, taken at half the size, from 1 to the longer side."""
+def _far(mask):
+    """Return the distance to the nearest pixel outside a mask, taken at half the size and at least 1."""
     size = mask.shape[::-1]
     half = cv2.resize(mask * np.uint8(254), [(side + 1) // 2 for side in size]) > 126
-    distance = cv2.min(_distance(half) * 2 - np.float32(0.5), max(size))
-    return cv2.max(cv2.resize(distance, size), 1)
+    return cv2.max(cv2.resize(_distance(half) * 2 - np.float32(0.5), size), 1)
 
 
 def _cut_out(array, centre, zoom, way=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT):

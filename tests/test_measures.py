@@ -116,6 +116,22 @@ def test_ranges_on_drawn_shapes(ranges):
         check_ranges(lesion, ranges)
 
 
+@pytest.mark.parametrize("odd", ["inverted", "line", "chequered", "slit", "but a strip"])
+def test_odd_masks_of_large_frames_give_values_in_range(ranges, odd):
+    rows, columns = np.mgrid[:450, :600]
+    disc = (rows - 225) ** 2 + (columns - 300) ** 2 < 140**2
+    rng = np.random.default_rng(0)
+    image = np.where(disc[..., None], (110, 70, 50), (200, 160, 140)) + rng.normal(0, 6, (450, 600, 3))
+    mask = {
+        "inverted": ~disc,
+        "line": rows == 200,
+        "chequered": (rows + columns) % 2 == 0,
+        "slit": disc & (columns != 301),
+        "but a strip": columns >= 15,
+    }[odd]
+    check_ranges(Lesion(image.clip(0, 255).astype(np.uint8), mask), ranges)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**16),

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dermfeat import LesionFeatures, LesionReader
+from dermfeat import LesionFeatures, LesionImageError, LesionReader
 from dermfeat.datasets import make_lesions
 from dermfeat.extraction.keys import _digest_of, content_digest
 from dermfeat.extraction.store import Store
@@ -191,6 +191,61 @@ def test_unchanged_files_are_not_read_again_in_another_process(tmp_path, loads, 
     settled(files[0], png[1], seconds_ago=50)
     assert (features.transform(references)[0] != rows[0]).any()
     assert set(loads) == {str(files[0])}
+
+
+def test_a_digest_is_not_kept_under_the_stamp_of_another_file(tmp_path, monkeypatch):
+    """A link that leads to another version while the files are read, and back again."""
+    now = time.time_ns()
+    monkeypatch.setattr("dermfeat.extraction.keys.time.time_ns", lambda: now + 10**10)
+    for name, image in zip("ab", make_lesions(2, size=(64, 64)).X, strict=True):
+        settled(tmp_path / f"{name}.png", cv2.imencode(".png", image)[1].tobytes())
+    link, features = tmp_path / "link.png", LesionFeatures(["mask", "color"], reader=LesionReader(segmenter="otsu"))
+
+    def lead_to(name):
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"{name}.png")
+
+    def digest_of_the_other(source):
+        lead_to("b")
+        return content_digest(source)
+
+    first = features.transform([tmp_path / "a.png"])
+    lead_to("a")
+    with monkeypatch.context() as patch:
+        patch.setattr("dermfeat.extraction.loop.content_digest", digest_of_the_other)
+        features.transform([link])
+    lead_to("a")
+    _digest_of.cache_clear()
+    np.testing.assert_array_equal(features.transform([link]), first)
+
+
+def test_a_digest_that_does_not_hold_is_forgotten(tmp_path, monkeypatch):
+    now = time.time_ns()
+    monkeypatch.setattr("dermfeat.extraction.keys.time.time_ns", lambda: now + 10**10)
+    one, other = (cv2.imencode(".png", image)[1].tobytes() for image in make_lesions(2, size=(64, 80)).X)
+    file, features = settled(tmp_path / "a.png", one), LesionFeatures(["mask"], reader=LesionReader(segmenter="otsu"))
+    monkeypatch.setattr("dermfeat.extraction.keys._stamps", lambda source: ("as before",))  # on a poor file system
+    features.transform([file])
+    file.write_bytes(other)
+    _digest_of.cache_clear()
+    features = LesionFeatures(["color"], reader=LesionReader(segmenter="otsu"))
+    with pytest.raises(LesionImageError, match="the file changed"):
+        features.transform([file])
+    _digest_of.cache_clear()
+    assert np.isfinite(features.transform([file])).all()
+
+
+def test_rows_are_read_where_digests_cannot_be_written(tmp_path, monkeypatch, loads):
+    file = tmp_path / "a.png"
+    file.write_bytes(cv2.imencode(".png", make_lesions(1, size=(80, 64)).X[0])[1].tobytes())
+    features = LesionFeatures(["mask"], reader=LesionReader(segmenter="otsu"))
+    rows = features.transform([file])  # the file is fresh, so its digest is not kept
+    now = time.time_ns()
+    monkeypatch.setattr("dermfeat.extraction.keys.time.time_ns", lambda: now + 10**10)
+    monkeypatch.setattr(Store, "_insert", lambda self, rows: (_ for _ in ()).throw(sqlite3.OperationalError("full")))
+    monkeypatch.setattr("dermfeat.extraction.loop.Batch", None)  # nothing is to be measured
+    with pytest.warns(UserWarning, match="cannot be used"):
+        np.testing.assert_array_equal(features.transform([file]), rows)
 
 
 def test_what_may_still_change_is_digested_each_time(tmp_path, loads):

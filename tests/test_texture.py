@@ -118,6 +118,8 @@ def test_levels_out_of_range_are_refused():
     mask, _ = rectangle()
     with pytest.raises(ValueError, match="levels is 256"):
         texture.glcm(gray_lesion(noise(0), mask), levels=256)
+    with pytest.raises(ValueError, match=r"wavelengths are \(8, 4\). Give them in ascending order"):
+        texture_spectral.gabor(gray_lesion(noise(0), mask), wavelengths=(8, 4))
     with pytest.raises(ValueError, match="orientations is 5"):
         texture_spectral.gabor(gray_lesion(noise(0), mask), orientations=5)
 

@@ -75,6 +75,7 @@ def fill_table(images, families, reader, n_jobs, on_error, batch_size, done):
         slices = [todo[i : i + batch_size] for i in range(0, len(todo), batch_size)]
         batches = (Batch([images[item.positions[0]] for item in items], items, families, reader) for items in slices)
         for items, (rows, failures) in zip(slices, _measured(batches, names, n_jobs, len(slices)), strict=True):
+            _forget(store, [images[items[index].positions[0]] for index in failures])
             table.fill(items, rows, failures)
             _keep(store, items, rows, keys)
             done(len(items))
@@ -153,9 +154,9 @@ def _look_up(images, keys, store, table):
     everything = tuple(range(len(keys)))
     if store is None:
         return [Missing(position, None, everything) for position in range(len(images))]
-    missing = {}
+    missing, new = {}, {}
     for start in range(0, len(images), _LOOK_UP):
-        digests = _digests(images[start : start + _LOOK_UP], start, store, table)
+        digests = _digests(images[start : start + _LOOK_UP], start, store, table, new)
         wanted = {d: [k and row_key(d, k) for k in keys] for d in set(digests.values())}
         held = store.get([key for row in wanted.values() for key in row if key])
         for position, digest in digests.items():
@@ -165,23 +166,29 @@ def _look_up(images, keys, store, table):
             found = [key in held and table.set(position, f, held[key]) for f, key in enumerate(wanted[digest])]
             if not all(found):
                 missing[digest] = Missing(position, digest, tuple(f for f in everything if not found[f]))
+    store.put(new)  # last: a store that cannot be written can still be read
     return list(missing.values())
 
 
-def _digests(images, start, store, table):
-    """Return ``{position: digest}``; those of files that have not changed since are held by the store."""
+def _digests(images, start, store, table, new):
+    """Return ``{position: digest}``; the store holds those of files that have not changed since, `new` takes others."""
     keys = [stamp_key(source) for source in images]
-    held, new, digests = store.get([key for key in keys if key]), {}, {}
+    held, digests = store.get([key for key in keys if key]), {}
     for position, (source, key) in enumerate(zip(images, keys, strict=True), start):
         try:
             digests[position] = digest_of_row(held[key]) if key in held else content_digest(source)
         except LesionImageError as error:
             table.fail(position, error)
             continue
-        if key and key not in held:
+        if key and key not in held and stamp_key(source) == key:  # nor has it changed while it was read
             new[key] = digest_as_row(digests[position])
-    store.put(new)
     return digests
+
+
+def _forget(store, images):
+    """Let go of digests of files that were not as expected, whatever their size and times say."""
+    if store is not None:
+        store.drop([key for key in map(stamp_key, images) if key])
 
 
 def _limit_threads():

@@ -39,6 +39,11 @@ class Store:
         if rows:
             self._guarded(self._insert, rows)
 
+    def drop(self, keys):
+        """Forget the rows of `keys`."""
+        if keys:
+            self._guarded(self._delete, keys)
+
     def close(self):
         if self._connection is not None:
             self._connection.close()
@@ -70,6 +75,10 @@ class Store:
             )
         if self._size() > self.limit:
             self._drop_oldest()
+
+    def _delete(self, keys):
+        if self._connection is not None:
+            self._connection.executemany("DELETE FROM rows WHERE key = ?", [(key,) for key in keys])
 
     def _size(self):
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]

@@ -26,7 +26,10 @@ class View(NamedTuple):
 
     def mask(self, mask):
         """Return what is here of a mask of the image's size."""
-        return mask[self.box] if self.zoom == 1 else self.cut(mask * np.uint8(254)) > 127
+        if self.zoom == 1:
+            return mask[self.box]
+        share = self.cut(mask * np.uint8(254))
+        return share > min(127, share.max() // 2)
 
     def paste(self, part, mask):
         """Return a map that is `part` here where a mask of the image's size is True."""

@@ -142,7 +142,7 @@ def blurred(plane, scale):
     Halving and doubling blur by a variance of one pixel each, which the Gaussian leaves out.
     """
     if scale < WIDE:
-        return gaussian(plane, scale)
+        return cv2.GaussianBlur(plane, (0, 0), scale)
     room = 2 * int(scale)  # the half-size plane's own borders are not the same at all four sides
     wide = cv2.copyMakeBorder(plane, room, room, room, room, cv2.BORDER_REFLECT_101)
     half = blurred(cv2.pyrDown(wide), np.sqrt(scale**2 - 2) / 2)
@@ -178,7 +178,10 @@ def disc(radius):
 
 
 def with_disc(plane, radius, *steps):
-    """Return a uint8 plane after `cv2.dilate` or `cv2.erode` by a disc, one after the other."""
+    """Return a uint8 plane after `cv2.dilate` or `cv2.erode` by a disc, one after the other.
+
+    With a radius above 6 some pixels at the plane's border may differ; a margin helps.
+    """
     for step in steps:
         for brush in _brushes(radius):
             plane = step(plane, brush)

@@ -172,7 +172,7 @@ def _peaks(lightness, dark, radii, least):
         place = np.flatnonzero((mean >= least) & near)
         mean = mean.ravel().take(place)
         nw, n, ne, w, e, sw, s, se = soft.ravel().take(place + around)
-        apart, xy = n + s - w - e, (nw + se - ne - sw) / 2
+        apart, xy = n + s - w - e, (nw + se - ne - sw) / 2  # twice what the other two of SECOND give
         value = mean - np.float32(radius**2 / 4) * np.sqrt(apart * apart + xy * xy)
         weaker = np.zeros(soft.size, np.float32)
         weaker[place] = value

@@ -161,6 +161,9 @@ def _along_normals(strength, normals, diameter, near, likely):
     Where it may be is seen at one pixel of some.
     """
     apart, (height, width) = max(int(diameter / APART), 1), strength.shape
+    found = np.zeros_like(strength)
+    if not near.any():
+        return found
 
     def mean(place):
         at = np.resize(place, (-(-place.size // ROW), ROW))
@@ -179,7 +182,6 @@ def _along_normals(strength, normals, diameter, near, likely):
         high[rows, columns] = mean(apart * (rows * width + columns)) > likely
         high = cv2.resize(cv2.dilate(high, np.ones((3, 3))), None, fx=apart, fy=apart, interpolation=cv2.INTER_NEAREST)
         near = near & high.view(bool)[:height, :width]
-    found = np.zeros_like(strength)
     place = np.flatnonzero(near)
     if place.size:
         found.ravel()[place] = mean(place)

@@ -33,7 +33,7 @@ def reach(wavelength):
     return ceil(3 * SIGMA * wavelength)
 
 
-def gabor_magnitudes(image, wavelength, orientations, step=1, blur=(0, 0)):
+def gabor_magnitudes(image, wavelength, orientations, step, blur):
     """Return the magnitude of the response at each angle and each place.
 
     The filter is separable, and the four products of its sines and cosines serve an angle and its mirror image. Along

@@ -19,9 +19,9 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
     of scikit-image, cut at three standard deviations. They see the luma less its mean inside the lesion. For long
     wavelengths the image is halved as long as they keep 4 pixels or more; the filter is changed by what halving has
     smoothed, so that both together are the filter at full size to within some 3 %. Magnitude is taken
-    at every fourth pixel, that of the longest wavelength at every eighth: no farther apart than a wavelength. Six
-    orientations are 15, 45, 75, 105, 135 and 165 degrees: quarter turns and flips only exchange them, and what is
-    reported does not tell one from another.
+    at every fourth pixel, or at those of the halved image where these are farther apart. Six orientations are 15, 45,
+    75, 105, 135 and 165 degrees: quarter turns and flips only exchange them, and what is reported does not tell one
+    from another.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ def gabor(lesion, *, wavelengths=(4, 8, 16, 32), orientations=6):
     """
     if orientations < 2 or orientations % 2:
         raise ValueError(f"gabor: orientations is {orientations}. Use an even number")
+    if list(wavelengths) != sorted(wavelengths):
+        raise ValueError(f"gabor: wavelengths are {wavelengths}. Give them in ascending order")
     coarsest = max(_scale(wavelength) for wavelength in wavelengths)
     room = 2 * max(coarsest, GRID)
     margin, scale, blur, row = room + coarsest * max(reach(w / _scale(w)) for w in wavelengths), 1, (0.0, 0.0), {}
