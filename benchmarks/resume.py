@@ -152,7 +152,8 @@ def experiment(folder, args):
         table = read_extracted(place / "rows")
         assert list(table["image"]) == paths
         assert table["error"].notna().sum() == UNREADABLE
-        np.testing.assert_array_equal(table.iloc[:, 4:].to_numpy(), expected)
+        # the last digit of some of OpenCV's functions depends on where an array lies in memory
+        np.testing.assert_allclose(table.iloc[:, 4:].to_numpy(), expected, rtol=1e-6)
         logs.append(counted(place / "log"))
         lost.update(measured_again(place / "log"))
         assert len({image for *_, image in logs[-1]}) == args.images
@@ -193,7 +194,7 @@ def main(argv=None):
     notes = [
         f"{args.images} drawn images of 600 x 450 and {UNREADABLE} that cannot be read, {args.n_jobs} workers",
         f"Batches of {args.batch_size}, files of {args.partition_size} rows; extractions begun and ended: {len(logs)}",
-        f"After the last run of each: all rows equal to those of transform, all {UNREADABLE} unreadable images listed",
+        f"After the last run of each: rows equal to a millionth to those of transform, {UNREADABLE} unreadable listed",
         f"Images measured: {total}, needed: {needed}; one batch a worker: {batches} images",
     ]
     table = [{key: str(value) for key, value in line.items()} for line in lines]
